@@ -1,0 +1,18 @@
+//! Redis Streams as a library.
+//!
+//! The engine keeps streams in memory and answers Redis' stream commands. It knows no clock, no randomness, no I/O and
+//! no threads: the time is an argument, deadlines are asked for, effects are handed out as bytes.
+#![no_std]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod engine;
+mod id;
+mod memory;
+mod reply;
+
+pub use engine::{Config, Engine, Outcome, Position, Ready, Session, WaiterId};
+pub use id::{EntryId, IdText};
+pub use reply::{Kind, Protocol, Reply, Token, Tokens, Value};
