@@ -37,9 +37,9 @@ impl NodeLimits {
 #[inline]
 pub(super) fn text_bytes(length: usize) -> u64 {
     let head = match length {
-        ..64 => 1,
-        ..4096 => 2,
-        _ => 5,
+        0..64 => 1,
+        64..4096 => 2,
+        4096.. => 5,
     };
     element_bytes(length as u64 + head)
 }
@@ -100,10 +100,10 @@ pub(super) fn entry_bytes(differences: (u64, u64), fields: u64, names_bytes: Opt
 fn element_bytes(bytes: u64) -> u64 {
     bytes
         + match bytes {
-            ..128 => 1,
-            ..16_384 => 2,
-            ..2_097_152 => 3,
-            _ => 4,
+            0..128 => 1,
+            128..16_384 => 2,
+            16_384..2_097_152 => 3,
+            2_097_152.. => 4,
         }
 }
 

@@ -3,7 +3,6 @@
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
-use std::eprintln;
 
 use super::*;
 use crate::id::EntryId;
@@ -308,8 +307,234 @@ fn random_operations_agree_with_the_model() {
             pair.compare();
         }
         pair.compare_fields();
-        eprintln!("seed {seed}: {} entries in {} nodes", pair.log.len(), pair.log.nodes());
         pair.remove_range((0, 0), (u64::MAX, u64::MAX), seed % 2 == 0);
         pair.compare();
     }
+}
+
+#[test]
+fn nodes_begin_where_redis_begins_them() {
+    // The number of nodes that a Redis server reported, for entries 1-0, 2-0 ... of equal names and values.
+    for (names, value_bytes, entries, nodes) in [
+        (1, 2, 1000, 10),
+        (4, 2, 1000, 10),
+        (1, 100, 1000, 28),
+        (1, 1024, 100, 34),
+        (1, 5000, 10, 10),
+        (10, 30, 200, 17),
+        (1, 2020, 50, 25),
+        (1, 4040, 50, 50),
+        (1, 4080, 10, 10),
+    ] {
+        let mut log = Entries::new();
+        let value = vec![b'v'; value_bytes];
+        let names: Vec<_> = (0..names).map(|index| format!("name{index}")).collect();
+        let fields: Vec<(&[u8], &[u8])> = names.iter().map(|name| (name.as_bytes(), &value[..])).collect();
+        for ms in 1..=entries {
+            add(&mut log, (ms, 0), &fields, USUAL);
+        }
+        log.validate().unwrap();
+        assert_eq!(log.nodes(), nodes, "{} values of {value_bytes} bytes", names.len());
+    }
+}
+
+#[test]
+fn extreme_entries_come_back() {
+    let mut log = Entries::new();
+    let many: Vec<Vec<u8>> = (0..20_000).map(|index| format!("{:04}", index % 3000).into_bytes()).collect();
+    let many: Vec<(&[u8], &[u8])> = many.chunks(2).map(|pair| (&pair[0][..], &pair[1][..])).collect();
+    let large = vec![7; 1 << 20];
+    let entries: [&[(&[u8], &[u8])]; 7] = [
+        &[(b"", b"")],
+        &many,
+        &[(b"", b""), (b"", b""), (b"7", b"-0")],
+        &[(&large, &large)],
+        &[(b"twice", b"twice"), (b"twice", b"twice")],
+        &many,
+        &[(b"", b"")],
+    ];
+    for limits in [USUAL, UNLIMITED] {
+        log = Entries::new();
+        for (ms, fields) in (1..).zip(entries) {
+            add(&mut log, (ms, 0), fields, limits);
+            log.validate().unwrap();
+        }
+        for (entry, fields) in log.range(EntryId::MIN, EntryId::MAX).zip(entries) {
+            let read = fields_of(entry);
+            assert!(read.iter().map(|(name, value)| (&name[..], &value[..])).eq(fields.iter().copied()));
+        }
+    }
+    assert_eq!((log.nodes(), log.blocks().count()), (1, 7));
+    log.remove_range(EntryId::MIN, EntryId::MAX, None);
+    assert_eq!(log.memory(), 0);
+}
+
+#[test]
+fn a_node_that_became_the_last_again_takes_entries() {
+    let fill = [b'x'; 3000];
+    let mut log = log_of(3, USUAL, &[]);
+    add(&mut log, (4, 0), &[(b"f", &fill), (b"g", &fill)], USUAL);
+    assert_eq!(log.nodes(), 2);
+    log.remove(EntryId::new(4, 0));
+    assert_eq!((log.nodes(), log.blocks().count()), (1, 1));
+    add(&mut log, (5, 0), &[(b"f", b"v")], USUAL);
+    log.validate().unwrap();
+    assert_eq!((log.nodes(), log.blocks().count(), ids(&log)), (1, 1, vec![(1, 0), (2, 0), (3, 0), (5, 0)]));
+}
+
+#[test]
+fn a_dead_block_gives_its_bytes_back_and_is_never_written_again() {
+    let value = [b'x'; 1300];
+    let mut log = Entries::new();
+    for ms in 1..=12 {
+        add(&mut log, (ms, 0), &[(b"f", &value)], UNLIMITED);
+    }
+    let blocks: Vec<_> = log.blocks().map(|(block, _)| (block.first().ms(), block.last().ms())).collect();
+    assert_eq!((log.nodes(), blocks), (1, vec![(1, 3), (4, 6), (7, 9), (10, 12)]));
+
+    let before = log.memory();
+    assert_eq!(log.remove_range(EntryId::new(4, 0), EntryId::new(9, 0), None), 6);
+    log.validate().unwrap();
+    assert!(log.memory() <= before - 7800, "{} of {before} bytes are held", log.memory());
+    assert_eq!(ids(&log), [(1, 0), (2, 0), (3, 0), (10, 0), (11, 0), (12, 0)]);
+
+    // The last block may be written to again and so stays, until a later one takes its place.
+    log.remove_range(EntryId::new(10, 0), EntryId::new(12, 0), None);
+    let other: &[(&[u8], &[u8])] = &[(b"other", &value), (b"names", &value), (b"here", &value), (b"f", &value)];
+    add(&mut log, (13, 0), other, UNLIMITED);
+    log.validate().unwrap();
+    let bytes: Vec<_> = log.blocks().map(|(block, bytes)| (block.live(), block.total(), bytes.is_empty())).collect();
+    assert_eq!(bytes, [(3, 3, false), (0, 3, true), (0, 3, true), (0, 3, true), (1, 1, false)]);
+    add(&mut log, (14, 0), &[(b"f", &value)], UNLIMITED);
+    log.validate().unwrap();
+    assert_eq!(ids(&log), [(1, 0), (2, 0), (3, 0), (13, 0), (14, 0)]);
+}
+
+#[test]
+fn a_last_block_whose_bytes_are_gone_is_followed_by_a_new_one() {
+    let value = [b'x'; 3000];
+    let mut log = Entries::new();
+    for ms in 1..=4 {
+        add(&mut log, (ms, 0), &[(b"f", &value)], UNLIMITED);
+    }
+    add(&mut log, (5, 0), &[(b"f", &value)], NodeLimits { bytes_max: 1, entries_max: 1 });
+    assert_eq!(log.nodes(), 2);
+    log.remove_range(EntryId::new(4, 0), EntryId::new(5, 0), None);
+    log.validate().unwrap();
+    assert_eq!(log.nodes(), 1);
+    for ms in 6..9 {
+        add(&mut log, (ms, 0), &[(b"f", b"v")], UNLIMITED);
+        log.validate().unwrap();
+    }
+    assert_eq!(ids(&log), [(1, 0), (2, 0), (3, 0), (6, 0), (7, 0), (8, 0)]);
+}
+
+#[test]
+fn approximate_trimming_stops_in_front_of_the_node_it_cannot_remove() {
+    let log = log_of(250, USUAL, &[]);
+    let through = |ms, count| Removal { through: Some(EntryId::new(ms, 0)), count };
+    let nothing = Removal { through: None, count: 0 };
+    assert_eq!(log.plan_trim(&max_len(150, true, None)), through(100, 100));
+    assert_eq!(log.plan_trim(&max_len(151, true, None)), nothing);
+    assert_eq!(log.plan_trim(&max_len(0, true, None)), through(250, 250));
+    assert_eq!(log.plan_trim(&max_len(0, true, Some(99))), nothing);
+    assert_eq!(log.plan_trim(&max_len(0, true, Some(249))), through(200, 200));
+    assert_eq!(log.plan_trim(&max_len(0, false, None)), through(250, 250));
+    assert_eq!(log.plan_trim(&max_len(249, false, None)), through(1, 1));
+    assert_eq!(log.plan_trim(&max_len(130, false, None)), through(120, 120));
+    assert_eq!(log.plan_trim(&max_len(250, false, None)), nothing);
+    assert_eq!(log.plan_trim(&min_id(100, true)), nothing);
+    assert_eq!(log.plan_trim(&min_id(101, true)), through(100, 100));
+    assert_eq!(log.plan_trim(&min_id(101, false)), through(100, 100));
+    assert_eq!(log.plan_trim(&min_id(1, false)), nothing);
+    assert_eq!(Entries::new().plan_trim(&max_len(0, true, None)), nothing);
+    assert_eq!(Entries::new().plan_trim(&min_id(5, false)), nothing);
+}
+
+#[test]
+fn a_node_is_judged_by_its_last_id_even_when_that_is_deleted() {
+    let log = log_of(200, USUAL, &[100]);
+    assert_eq!(log.plan_trim(&min_id(100, true)).count, 0);
+    assert_eq!(log.plan_trim(&min_id(101, true)).count, 99);
+}
+
+#[test]
+fn entries_judged_one_by_one_go_even_behind_some_that_stay() {
+    // Measured: 250 entries, a group read 120 and acknowledged 60 of them; MAXLEN ~ 0 ACKED removes these 60.
+    let log = log_of(250, USUAL, &[]);
+    let planned = |trim: &Trim, removable: &dyn Fn(u64) -> bool| {
+        let mut ranges = Vec::new();
+        let count = log.plan_trim_each(trim, &mut |id| removable(id.ms()), &mut |first, last| {
+            ranges.push((first.ms(), last.ms()));
+            Ok(())
+        });
+        (count.unwrap(), ranges)
+    };
+    let acked = |ms: u64| ms <= 120 && ms % 2 == 0;
+    assert_eq!(planned(&max_len(0, true, None), &acked).0, 60);
+    assert_eq!(planned(&max_len(0, true, Some(99)), &acked).0, 0);
+    assert_eq!(planned(&max_len(245, true, None), &|_| true), (5, vec![(1, 5)]));
+    assert_eq!(planned(&max_len(240, false, None), &|ms| ms != 3), (10, vec![(1, 2), (4, 11)]));
+    // Without its first node the log would be too short: that node is worked through, the second is not looked at.
+    assert_eq!(planned(&max_len(160, false, None), &|ms| ms > 150), (0, vec![]));
+    assert_eq!(planned(&max_len(160, false, None), &|ms| ms > 50), (50, vec![(51, 100)]));
+    assert_eq!(planned(&max_len(120, false, None), &|ms| ms > 150), (100, vec![(151, 250)]));
+    assert_eq!(planned(&min_id(150, true), &|ms| ms > 90), (59, vec![(91, 149)]));
+}
+
+#[test]
+fn a_refusal_to_note_a_range_is_handed_on() {
+    let log = log_of(10, USUAL, &[]);
+    let refused =
+        log.plan_trim_each(&max_len(0, false, None), &mut |_| true, &mut |_, _| Err(crate::memory::OutOfMemory));
+    assert_eq!(refused, Err(crate::memory::OutOfMemory));
+}
+
+#[test]
+fn small_streams_and_similar_entries_take_little_memory() {
+    let one = log_of(1, USUAL, &[]);
+    assert!(one.memory() <= 128, "{}", one.memory());
+
+    let mut log = Entries::new();
+    let values: Vec<_> = (0..10_000).map(|index| format!("v{}", index % 10)).collect();
+    for (ms, value) in (1_700_000_000_000..).zip(&values) {
+        let value = value.as_bytes();
+        let fields: [(&[u8], &[u8]); 4] =
+            [(b"field1", value), (b"field2", value), (b"field3", value), (b"field4", value)];
+        add(&mut log, (ms, 0), &fields, USUAL);
+    }
+    // Two bytes of head, four values of three bytes, and a little for names and headers. Redis takes 25.
+    assert!(log.memory() <= 16 * values.len(), "{}", log.memory());
+    log.remove_range(EntryId::MIN, EntryId::new(1_700_000_009_990, 0), None);
+    assert!(log.memory() < 8192, "{}", log.memory());
+}
+
+#[test]
+fn the_sixteenth_set_of_names_is_kept_as_well() {
+    let mut log = Entries::new();
+    let names: Vec<_> = (0..40).map(|index| format!("name-{index}")).collect();
+    for ms in 1..=400 {
+        let name = names[ms as usize % names.len()].as_bytes();
+        add(&mut log, (ms, 0), &[(name, b"v")], UNLIMITED);
+    }
+    log.validate().unwrap();
+    for entry in log.range(EntryId::MIN, EntryId::MAX) {
+        let name = names[entry.id().ms() as usize % names.len()].as_bytes();
+        assert_eq!(fields_of(entry), [(name.to_vec(), b"v".to_vec())]);
+    }
+}
+
+#[test]
+fn an_empty_range_yields_nothing_and_removes_nothing() {
+    let mut log = log_of(3, USUAL, &[]);
+    let id = |ms| EntryId::new(ms, 0);
+    assert_eq!(log.range(id(3), id(1)).count() + log.range_back(id(3), id(1)).count(), 0);
+    assert_eq!(log.remove_range(id(3), id(1), None), 0);
+    assert_eq!(log.range(id(4), EntryId::MAX).count() + log.range_back(EntryId::MIN, EntryId::new(0, 9)).count(), 0);
+    assert!(log.get(id(2)).is_some() && !log.remove(EntryId::new(2, 1)) && log.remove(id(2)) && !log.remove(id(2)));
+    assert!(log.get(id(2)).is_none() && !log.contains(id(2)));
+    let empty = Entries::new();
+    assert_eq!(empty.range(EntryId::MIN, EntryId::MAX).count(), 0);
+    assert_eq!(empty.range_back(EntryId::MIN, EntryId::MAX).count(), 0);
+    assert_eq!((empty.first_id(), empty.last_id(), empty.memory()), (None, None, 0));
 }
