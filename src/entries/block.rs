@@ -242,13 +242,15 @@ impl Scan {
         }
     }
 
-    /// Stops in front of the first entry that is not deleted.
-    pub(super) fn seek_live(mut self, block: &[u8]) -> Option<(Scan, Found)> {
+    /// The next entry that is not deleted, and `self` in front of it.
+    pub(super) fn seek_live(&mut self, block: &[u8]) -> Option<Found> {
         loop {
-            let before = self;
+            // Going back forgets a template by its number alone: it is learnt again at the same place.
+            let (at, id, known) = (self.at, self.id, self.known);
             let found = self.next(block)?;
             if found.is_live() {
-                return Some((before, found));
+                (self.at, self.id, self.known) = (at, id, known);
+                return Some(found);
             }
         }
     }

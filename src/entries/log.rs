@@ -114,6 +114,7 @@ impl Entries {
             return;
         }
         let starts_block = self.open.is_empty();
+        debug_assert!(starts_block || !opens_node, "room was reserved in the node before");
         let opens_node = starts_block && (opens_node || before.is_none());
         let fields = fields.as_chunks().0;
         let bytes = self.write(id, fields, before.filter(|_| !starts_block), opens_node);
@@ -204,6 +205,10 @@ impl Entries {
 
     /// The position of the first block that ends at or after `id`.
     pub(super) fn position(&self, id: EntryId) -> usize {
+        // Trimming and queues work at the front.
+        if self.blocks.front().is_some_and(|block| block.last >= id) {
+            return 0;
+        }
         self.blocks.partition_point(|block| block.last < id)
     }
 

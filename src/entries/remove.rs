@@ -150,14 +150,14 @@ impl Entries {
 
     /// Moves `head` to the first live entry, which lies behind `removed_to`.
     fn find_head(&mut self, removed_to: EntryId) {
-        let blocks = self.blocks.range(self.position(removed_to)..);
-        let head = blocks.filter(|block| block.live > 0).find_map(|block| {
+        for block in self.blocks.range(self.position(removed_to)..).filter(|block| block.live > 0) {
             // In the block that held the first live entry, the search continues from there.
-            self.scan_of(block).seek_live(self.bytes_of(block))
-        });
-        if let Some((scan, found)) = head {
-            self.head = scan;
-            self.first_live = found.id;
+            let mut scan = self.scan_of(block);
+            if let Some(found) = scan.seek_live(self.bytes_of(block)) {
+                self.first_live = found.id;
+                self.head = scan;
+                return;
+            }
         }
     }
 }

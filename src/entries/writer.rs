@@ -133,20 +133,16 @@ impl Index {
     #[inline]
     fn find_names(&mut self, block: &[u8], fields: &[[&[u8]; 2]]) -> Option<Known> {
         let hash = NamesHash::of(fields);
+        let known = self.templates.get(..usize::from(self.known))?;
+        let fits = |template: &Template| template.hash == hash.0 && has_names(block, usize::from(template.at), fields);
         let latest = usize::from(self.latest);
-        let known = usize::from(self.known);
-        for index in core::iter::once(latest).chain((0..known).filter(|&index| index != latest)) {
-            let template = self.templates.get(index).filter(|_| index < known)?;
-            if template.hash == hash.0 && has_names(block, usize::from(template.at), fields) {
-                self.latest = index as u8;
-                return Some(Known {
-                    number: index as u8 + 1,
-                    same_names: template.same_names,
-                    node_bytes: u64::from(template.node_bytes),
-                });
-            }
-        }
-        None
+        let index = if known.get(latest).is_some_and(fits) { latest } else { known.iter().position(fits)? };
+        self.latest = index as u8;
+        known.get(index).map(|template| Known {
+            number: index as u8 + 1,
+            same_names: template.same_names,
+            node_bytes: u64::from(template.node_bytes),
+        })
     }
 
     #[inline]
@@ -257,7 +253,11 @@ impl Writer<'_> {
 pub(super) fn entry_bytes_max(fields: &[[&[u8]; 2]]) -> usize {
     // The flags, both varints of the ID, the number of fields.
     const HEAD: usize = 1 + 3 * token::VARINT_BYTES_MAX;
-    fields.iter().flatten().fold(HEAD, |bytes, text| bytes.saturating_add(token::bound(text.len())))
+    let mut bytes = HEAD;
+    for [name, value] in fields {
+        bytes = bytes.saturating_add(token::bound(name.len())).saturating_add(token::bound(value.len()));
+    }
+    bytes
 }
 
 /// Whether the names that stand at `at` are those of `fields`.
