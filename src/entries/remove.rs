@@ -3,7 +3,7 @@
 //! An entry that is removed stays in its block as a tombstone. Its ID still matters to `~` (a node is judged by its
 //! last ID, deleted or not), and the entries behind it are read across it. What is given back is what nobody can ask
 //! for: a node without live entries goes as a whole, and a block without live entries inside a node that lives loses
-//! its bytes, unless they hold the node's names or may be written to again.
+//! its bytes, unless they hold the node's names. (Those of the open block go when it is sealed.)
 
 use alloc::collections::VecDeque;
 
@@ -92,7 +92,7 @@ impl Entries {
             }
         }
         block.live -= count;
-        if block.live == 0 && !block.opens_node() && !is_last {
+        if block.live == 0 && !block.opens_node() {
             self.sealed_bytes -= core::mem::take(&mut block.bytes).len();
         }
         if let Some(node) = self.node_mut(position) {

@@ -227,7 +227,7 @@ impl Pair {
 
     fn trim_each(&mut self, trim: &Trim, keep: Keep) {
         let divisor = 1 + self.random.below(4) as u64;
-        let removable = |(ms, seq): Id| (ms + seq) % divisor == 0;
+        let removable = |(ms, seq): Id| (ms + seq).is_multiple_of(divisor);
         let expected = self.model.trimmed_each(keep, trim.approximate, trim.limit, removable);
         let mut ranges = Vec::new();
         let planned = self.log.plan_trim_each(trim, &mut |id| removable(naive_id(id)), &mut |first, last| {
@@ -307,7 +307,7 @@ fn random_operations_agree_with_the_model() {
             pair.compare();
         }
         pair.compare_fields();
-        pair.remove_range((0, 0), (u64::MAX, u64::MAX), seed % 2 == 0);
+        pair.remove_range((0, 0), (u64::MAX, u64::MAX), seed.is_multiple_of(2));
         pair.compare();
     }
 }
@@ -470,7 +470,7 @@ fn entries_judged_one_by_one_go_even_behind_some_that_stay() {
         });
         (count.unwrap(), ranges)
     };
-    let acked = |ms: u64| ms <= 120 && ms % 2 == 0;
+    let acked = |ms: u64| ms <= 120 && ms.is_multiple_of(2);
     assert_eq!(planned(&max_len(0, true, None), &acked).0, 60);
     assert_eq!(planned(&max_len(0, true, Some(99)), &acked).0, 0);
     assert_eq!(planned(&max_len(245, true, None), &|_| true), (5, vec![(1, 5)]));
