@@ -12,6 +12,8 @@ mod engine;
 mod id;
 mod memory;
 mod reply;
+mod slots;
+mod sorted_keys;
 
 pub use engine::{Config, Engine, Outcome, Position, Ready, Session, WaiterId};
 pub use id::{EntryId, IdText};

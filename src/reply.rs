@@ -177,10 +177,7 @@ impl Reply {
 
     /// The values written since `mark`.
     pub(crate) fn tokens_since(&self, mark: Mark) -> Tokens<'_> {
-        Tokens {
-            words: self.words.get(mark.words..).unwrap_or(&[]),
-            text: self.text.get(mark.text..).unwrap_or(&[]),
-        }
+        Tokens { words: self.words.get(mark.words..).unwrap_or(&[]), text: self.text.get(mark.text..).unwrap_or(&[]) }
     }
 
     /// The reply as a tree, for programs that prefer to look at it so. `None` when the reply is empty.
@@ -409,7 +406,13 @@ impl Token<'_> {
             Token::Integer(value) => 3 + u64::from(value < 0) + decimal_digits(value.unsigned_abs()),
             Token::Bulk(bytes) => bulk_bytes(bytes.len()),
             Token::Id(id) => bulk_bytes(id.to_text().as_bytes().len()),
-            Token::Null | Token::NullArray => if resp3 { 3 } else { 5 },
+            Token::Null | Token::NullArray => {
+                if resp3 {
+                    3
+                } else {
+                    5
+                }
+            }
             Token::Array(len) => 3 + decimal_digits(len as u64),
             Token::Map(len) => 3 + decimal_digits(if resp3 { len as u64 } else { 2 * len as u64 }),
             // In RESP2 each pair is an array of two, with a line `*2` of its own.
