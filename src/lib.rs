@@ -9,6 +9,7 @@ extern crate alloc;
 extern crate std;
 
 mod engine;
+mod group;
 mod id;
 mod memory;
 mod reply;

@@ -294,14 +294,14 @@ impl SortedKeys {
 
     #[inline(never)]
     fn insert_into_full(&mut self, chunk: usize, at: usize, key: u32) {
-        if self.chunks.len() <= 1 && self.grow_lone_chunk(1).is_ok() {
-            if let Some(lone) = self.chunks.get_mut(0)
-                && !lone.is_full()
-            {
-                lone.insert(at, key);
-                self.filled = 1;
-                return;
-            }
+        if self.chunks.len() <= 1
+            && self.grow_lone_chunk(1).is_ok()
+            && let Some(lone) = self.chunks.get_mut(0)
+            && !lone.is_full()
+        {
+            lone.insert(at, key);
+            self.filled = 1;
+            return;
         }
         match self.empty_chunk() {
             Ok(empty) => self.insert_with_chunk(empty, chunk, at, key),
