@@ -28,8 +28,9 @@
 //! 2. The first `filled` chunks hold keys; those behind them hold none.
 //! 3. Of several chunks each has room for 128 keys.
 //! 4. `len` is the number of keys, `capacity` the number there is room for.
-//! 5. There is room for at least `promised` more keys, and no chunk is kept empty without need.
-//! 6. An empty list that promised nothing holds no memory.
+//! 5. A chunk knows its first key.
+//! 6. There is room for at least `promised` more keys, and no chunk is kept empty without need.
+//! 7. An empty list that promised nothing holds no memory.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -237,11 +238,13 @@ impl SortedKeys {
         let capacity: usize = self.chunks.iter().map(|chunk| chunk.keys.len()).sum();
         let counted = len == self.len() && capacity == self.capacity as usize && self.iter().count() == len;
         ensure(counted, "sorted keys 4: a counter is wrong")?;
-        ensure(self.room() >= self.promised as usize, "sorted keys 5: a promise cannot be kept")?;
+        let known = self.chunks.iter().all(|chunk| chunk.len == 0 || chunk.keys().first() == Some(&chunk.first));
+        ensure(known, "sorted keys 5: a chunk does not know its first key")?;
+        ensure(self.room() >= self.promised as usize, "sorted keys 6: a promise cannot be kept")?;
         let spare = self.chunks.len() - self.filled();
         let needed = spare == 0 || self.room() < self.promised as usize + CHUNK_KEYS_MAX || self.promised == 0;
-        ensure(needed, "sorted keys 5: a chunk is kept empty without need")?;
-        ensure(self.len > 0 || self.promised > 0 || self.memory() == 0, "sorted keys 6: an empty list holds memory")
+        ensure(needed, "sorted keys 6: a chunk is kept empty without need")?;
+        ensure(self.len > 0 || self.promised > 0 || self.memory() == 0, "sorted keys 7: an empty list holds memory")
     }
 
     #[inline]
@@ -272,9 +275,9 @@ impl SortedKeys {
 
     /// The only chunk in which a key that compares equal can be: the last one whose first key is not greater.
     fn chunk_of(&self, compare: Compare<'_>) -> usize {
-        let mut begins_behind = |chunk: usize| match self.chunk(chunk).first() {
-            Some(&first) => compare(first) == Ordering::Greater,
-            None => true,
+        let mut begins_behind = |chunk: usize| match self.chunks.get(chunk) {
+            Some(chunk) if chunk.len > 0 => compare(chunk.first) == Ordering::Greater,
+            _ => true,
         };
         // Queues are worked off at the front.
         if begins_behind(1) {
@@ -500,9 +503,11 @@ impl Iterator for Keys<'_> {
     }
 }
 
-/// Up to 128 keys, anywhere in their allocation.
+/// Up to 128 keys, anywhere in their allocation. The first one is kept here too, or a search, which asks for the
+/// first keys of many chunks, would touch the allocation of each: one more cache miss a step.
 struct Chunk {
     keys: Box<[u32]>,
+    first: u32,
     start: u8,
     len: u8,
 }
@@ -512,7 +517,7 @@ impl Chunk {
         let mut keys = Vec::new();
         keys.try_reserve_exact(capacity)?;
         keys.resize(capacity, 0);
-        Ok(Chunk { keys: keys.into_boxed_slice(), start: 0, len: 0 })
+        Ok(Chunk { keys: keys.into_boxed_slice(), first: 0, start: 0, len: 0 })
     }
 
     #[inline]
@@ -557,6 +562,9 @@ impl Chunk {
             *place = key;
             self.len += 1;
         }
+        if at == 0 {
+            self.first = key;
+        }
     }
 
     #[inline]
@@ -570,6 +578,9 @@ impl Chunk {
             self.keys.copy_within(start + at + 1..end, start + at);
         }
         self.len -= 1;
+        if at == 0 {
+            self.update_first();
+        }
         Some(key)
     }
 
@@ -590,6 +601,11 @@ impl Chunk {
             place.copy_from_slice(keys);
             self.len = total as u8;
         }
+        self.update_first();
+    }
+
+    fn update_first(&mut self) {
+        self.first = self.keys().first().copied().unwrap_or(0);
     }
 
     fn clear(&mut self) {

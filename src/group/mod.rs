@@ -71,8 +71,10 @@ impl Group {
     /// Removes a consumer and drops its pending entries; returns how many.
     pub(crate) fn delete_consumer(&mut self, key: ConsumerKey) -> u64 {
         let mut dropped = 0;
-        while let Some(pending) = self.consumers.get(key).and_then(Consumer::first_pending) {
-            self.drop_pending(pending);
+        while let Some(first) = self.consumers.get(key).and_then(Consumer::first_pending)
+            && let Some(pending) = self.pending.get(first)
+            && self.forget(pending.id)
+        {
             dropped += 1;
         }
         self.consumers.remove(key);
@@ -112,8 +114,9 @@ impl Group {
     /// or changed its owner: that is when the active time moves.
     pub(crate) fn own(&mut self, id: EntryId, consumer: Option<ConsumerKey>, time_ms: u64, deliveries: i64) -> bool {
         let pending = Pending { id, time_ms, deliveries, consumer };
-        let Some(key) = self.pending.find(id) else {
-            let key = self.pending.create(pending);
+        let (place, found) = self.pending.search(id);
+        let Some(key) = found else {
+            let key = self.pending.create(place, pending);
             self.enlist(key, pending);
             return true;
         };
@@ -131,13 +134,11 @@ impl Group {
 
     /// Removes an entry from the pending ones: acknowledged, or dropped. Returns whether it was there.
     pub(crate) fn forget(&mut self, id: EntryId) -> bool {
-        match self.pending.find(id) {
-            Some(key) => {
-                self.drop_pending(key);
-                true
-            }
-            None => false,
-        }
+        let (place, found) = self.pending.search(id);
+        let Some((key, pending)) = found.and_then(|key| Some((key, self.pending.get(key)?))) else { return false };
+        self.delist(key, id, pending.consumer);
+        self.pending.remove(place);
+        true
     }
 
     /// The consumer of this name.
@@ -196,7 +197,7 @@ impl Group {
     /// Visits one consumer's pending entries by ID, until `f` says no.
     pub(crate) fn walk_consumer(&self, key: ConsumerKey, from: EntryId, f: &mut dyn FnMut(Pending) -> bool) {
         if let Some(consumer) = self.consumers.get(key) {
-            self.pending.visit(&mut consumer.pending_from(from, self.pending.pages()), f);
+            self.pending.visit(consumer.pending_from(from, self.pending.pages()), f);
         }
     }
 
@@ -237,14 +238,6 @@ impl Group {
     fn delist(&mut self, key: PendingKey, id: EntryId, consumer: Option<ConsumerKey>) {
         if let Some(consumer) = consumer {
             self.consumers.remove_pending(consumer, key, id, self.pending.pages());
-        }
-    }
-
-    #[inline(never)]
-    fn drop_pending(&mut self, key: PendingKey) {
-        if let Some(pending) = self.pending.get(key) {
-            self.delist(key, pending.id, pending.consumer);
-            self.pending.remove(key);
         }
     }
 }

@@ -23,7 +23,7 @@ use core::cmp::Ordering;
 use crate::id::EntryId;
 use crate::memory::OutOfMemory;
 use crate::slots::ensure;
-use crate::sorted_keys::{Cursor, SortedKeys};
+use crate::sorted_keys::{Cursor, Keys, SortedKeys};
 
 use super::counts::{LargeCounts, is_in_table};
 use super::pages::{Pages, Record};
@@ -76,9 +76,8 @@ impl PendingList {
         self.counts.reserve(deliveries, n)
     }
 
-    /// Adds an entry that is not pending yet, as the newest among equal times.
-    pub(super) fn create(&mut self, pending: Pending) -> PendingKey {
-        let place = self.seek(pending.id);
+    /// Adds an entry where `search` did not find it, as the newest among equal times.
+    pub(super) fn create(&mut self, place: Cursor, pending: Pending) -> PendingKey {
         let key = self.pages.take(Record::new(pending.id));
         self.by_id.insert_at(place, key);
         self.set(key, pending);
@@ -93,12 +92,13 @@ impl PendingList {
         self.by_id.skip_promised();
     }
 
-    /// Removes an entry.
-    pub(super) fn remove(&mut self, key: PendingKey) {
-        let Some(&record) = self.pages.get(key) else { return };
+    /// Removes an entry from where `search` found it.
+    pub(super) fn remove(&mut self, place: Cursor) {
+        let Some(key) = self.by_id.remove_at(place) else { return };
         self.unset(key);
-        self.by_id.remove(key, &mut |other| compare_id(&self.pages, other, record.id()));
-        self.counts.forget(key, record.count_code);
+        if let Some(record) = self.pages.get(key) {
+            self.counts.forget(key, record.count_code);
+        }
         self.pages.give_back(key);
         if self.pages.is_unused() {
             self.counts = LargeCounts::new();
@@ -118,8 +118,16 @@ impl PendingList {
         &self.pages
     }
 
+    /// Where an entry stands in the order of IDs, and its key if it is there.
+    pub(super) fn search(&self, id: EntryId) -> (Cursor, Option<PendingKey>) {
+        let place = self.seek(id);
+        let key = self.by_id.get(place);
+        let is_it = |key| self.pages.get(key).is_some_and(|record| record.id() == id);
+        (place, key.filter(|&key| is_it(key)))
+    }
+
     pub(super) fn find(&self, id: EntryId) -> Option<PendingKey> {
-        self.by_id.find(&mut |key| compare_id(&self.pages, key, id))
+        self.search(id).1
     }
 
     #[inline]
@@ -148,17 +156,17 @@ impl PendingList {
 
     /// By ID, until `f` says no.
     pub(super) fn walk(&self, from: EntryId, f: &mut dyn FnMut(Pending) -> bool) {
-        self.visit(&mut self.by_id.iter_from(self.seek(from)), f);
+        self.visit(self.by_id.iter_from(self.seek(from)), f);
     }
 
     /// In the order of delivery, until `f` says no.
     pub(super) fn walk_delivery(&self, f: &mut dyn FnMut(Pending) -> bool) {
-        self.visit(&mut self.by_delivery.iter(), f);
+        self.visit(self.by_delivery.iter(), f);
     }
 
     /// In the order of some keys, until `f` says no.
     #[inline(never)]
-    pub(super) fn visit(&self, keys: &mut dyn Iterator<Item = PendingKey>, f: &mut dyn FnMut(Pending) -> bool) {
+    pub(super) fn visit(&self, keys: Keys<'_>, f: &mut dyn FnMut(Pending) -> bool) {
         for pending in keys.filter_map(|key| self.get(key)) {
             if !f(pending) {
                 return;

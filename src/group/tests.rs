@@ -36,7 +36,10 @@ fn plain(pending: Pending) -> NaiveEntry {
     NaiveEntry { id: (id.ms(), id.seq()), time_ms, deliveries, consumer }
 }
 
-fn collect(walk: &dyn Fn(&mut dyn FnMut(Pending) -> bool)) -> Vec<NaiveEntry> {
+/// One of the three walks over some group.
+type Walk<'a> = &'a dyn Fn(&mut dyn FnMut(Pending) -> bool);
+
+fn collect(walk: Walk<'_>) -> Vec<NaiveEntry> {
     let mut entries = Vec::new();
     walk(&mut |pending| {
         entries.push(plain(pending));
@@ -227,8 +230,8 @@ fn used_up_order_numbers_are_dealt_anew() {
 fn a_walk_ends_when_told_to() {
     let mut group = Group::new(EntryId::MIN, None);
     let ann = add_consumer(&mut group, "ann");
-    (1..=300).for_each(|ms| drop(own(&mut group, EntryId::new(ms, 0), Some(ann), 5, 1)));
-    let walks: [&dyn Fn(&mut dyn FnMut(Pending) -> bool); 3] =
+    (1..=300).for_each(|ms| assert!(own(&mut group, EntryId::new(ms, 0), Some(ann), 5, 1)));
+    let walks: [Walk<'_>; 3] =
         [&|f| group.walk(EntryId::MIN, f), &|f| group.walk_consumer(ann, EntryId::MIN, f), &|f| group.walk_delivery(f)];
     for walk in walks {
         let mut seen = 0;
@@ -262,7 +265,7 @@ fn after_a_reservation_nothing_more_is_allocated_in_order() {
 fn a_reservation_is_used_up_by_calls_that_only_renew() {
     let mut group = Group::new(EntryId::MIN, None);
     let ann = add_consumer(&mut group, "ann");
-    (1..=100).for_each(|ms| drop(own(&mut group, EntryId::new(ms, 0), Some(ann), 5, 1)));
+    (1..=100).for_each(|ms| assert!(own(&mut group, EntryId::new(ms, 0), Some(ann), 5, 1)));
     group.reserve_pending(Some(ann), 100).unwrap();
     (1..=100).for_each(|ms| assert!(!group.own(EntryId::new(ms, 0), Some(ann), 6, 2)));
     (1..=100).for_each(|ms| assert!(group.forget(EntryId::new(ms, 0))));
