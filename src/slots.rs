@@ -47,7 +47,7 @@ impl<T> Slots<T> {
         if needed <= self.slots.capacity() {
             return Ok(());
         }
-        if needed > NO_KEY as usize {
+        if needed >= NO_KEY as usize {
             return Err(OutOfMemory);
         }
         let wanted = grown_capacity(self.slots.capacity(), needed) - self.slots.len();
@@ -238,7 +238,7 @@ mod tests {
         slots.release_if_empty();
         assert_eq!(slots.memory(), 0);
         assert_eq!(slots.reserve(usize::MAX), Err(OutOfMemory));
-        assert_eq!(slots.reserve(u32::MAX as usize + 1), Err(OutOfMemory));
+        assert_eq!(slots.reserve(u32::MAX as usize), Err(OutOfMemory));
         slots.validate().unwrap();
     }
 }

@@ -78,7 +78,7 @@ impl Consumers {
         Consumers { slots: Slots::new(), by_name: SortedKeys::new(), heap_bytes: 0 }
     }
 
-    /// Makes the next `create` infallible and copies the name for it.
+    /// Makes a `create` infallible that follows before any `remove`, and copies the name for it.
     pub(super) fn reserve(&mut self, name: &[u8]) -> Result<Box<[u8]>, OutOfMemory> {
         self.slots.reserve(1)?;
         self.by_name.reserve(1)?;
@@ -104,6 +104,7 @@ impl Consumers {
         self.by_name.remove(key, &mut |other| compare_name(&self.slots, other, consumer.name()));
         self.heap_bytes -= consumer.heap_bytes();
         self.slots.remove(key);
+        self.slots.release_if_empty();
     }
 
     pub(super) fn touch_seen(&mut self, key: ConsumerKey, now_ms: u64) {

@@ -39,7 +39,7 @@ impl Groups {
         Groups { slots: Slots::new(), by_name: SortedKeys::new(), heap_bytes: 0 }
     }
 
-    /// Makes the next `insert` infallible and copies the name for it.
+    /// Makes an `insert` infallible that follows before any `remove`, and copies the name for it.
     pub(crate) fn reserve(&mut self, name: &[u8]) -> Result<Box<[u8]>, OutOfMemory> {
         self.slots.reserve(1)?;
         self.by_name.reserve(1)?;
@@ -61,6 +61,7 @@ impl Groups {
         let place = self.by_name.seek(&mut |other| self.compare(other, self.name(key).unwrap_or(&[])));
         let Named { name, group } = self.slots.remove(key)?;
         self.by_name.remove_at(place);
+        self.slots.release_if_empty();
         self.heap_bytes -= name.len() + group.memory();
         Some(group)
     }
@@ -201,5 +202,7 @@ mod tests {
         assert!(groups.memory() < empty + 500);
         groups.remove(key);
         groups.validate().unwrap();
+        // The list of names keeps no room either, since the promise of the insertion is used up.
+        assert_eq!(groups.memory(), 0);
     }
 }

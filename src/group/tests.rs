@@ -150,8 +150,8 @@ fn random_changes_agree_with_the_oracle() {
                     assert_eq!(dropped, pair.naive.delete_consumer(consumer));
                     assert!(pair.group.consumer_ref(consumer).is_none());
                     pair.consumers.retain(|&other| other != consumer);
-                    pair.consumers.push(add_consumer(&mut pair.group, "new"));
-                    pair.consumers.dedup();
+                    let name = std::format!("consumer {step}");
+                    pair.consumers.push(add_consumer(&mut pair.group, &name));
                 }
                 10 => pair.forget(pair.naive.by_delivery().first().map_or((0, 0), |entry| entry.id)),
                 11 => pair.forget(pair.naive.by_id().first().map_or((0, 0), |entry| entry.id)),
