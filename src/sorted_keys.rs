@@ -87,6 +87,7 @@ impl SortedKeys {
     /// Uses up one promised insertion without inserting.
     pub(crate) fn skip_promised(&mut self) {
         self.promised = self.promised.saturating_sub(1);
+        self.release_spares();
     }
 
     /// Appends a key of which the caller knows that it comes last.
@@ -114,7 +115,7 @@ impl SortedKeys {
             self.filled = self.filled.max(1);
         }
         self.len += 1;
-        self.skip_promised();
+        self.promised = self.promised.saturating_sub(1);
     }
 
     /// Removes a key; `compare` says how others compare with it. False if it is not there.
@@ -135,6 +136,7 @@ impl SortedKeys {
             1..=SPARSE_KEYS_MAX => self.merge_around(place.chunk),
             _ => {}
         }
+        self.release_spares();
         Some(key)
     }
 
@@ -241,8 +243,8 @@ impl SortedKeys {
         let known = self.chunks.iter().all(|chunk| chunk.len == 0 || chunk.keys().first() == Some(&chunk.first));
         ensure(known, "sorted keys 5: a chunk does not know its first key")?;
         ensure(self.room() >= self.promised as usize, "sorted keys 6: a promise cannot be kept")?;
-        let spare = self.chunks.len() - self.filled();
-        let needed = spare == 0 || self.room() < self.promised as usize + CHUNK_KEYS_MAX || self.promised == 0;
+        let spare = self.chunks.back().filter(|chunk| chunk.len == 0).map(|chunk| chunk.keys.len());
+        let needed = spare.is_none_or(|spare| self.room() - spare < self.promised as usize);
         ensure(needed, "sorted keys 6: a chunk is kept empty without need")?;
         ensure(self.len > 0 || self.promised > 0 || self.memory() == 0, "sorted keys 7: an empty list holds memory")
     }
@@ -464,7 +466,6 @@ impl SortedKeys {
     fn keep_as_spare(&mut self, chunk: Chunk) {
         self.filled -= 1;
         self.chunks.push_back(chunk);
-        self.release_spares();
     }
 
     /// Gives back the empty chunks that no promise needs.
@@ -764,7 +765,6 @@ mod tests {
         (0..289).for_each(|_| assert!(list.pop_front().is_some()));
         assert!(list.memory() > 0);
         list.skip_promised();
-        list.reserve(0).unwrap();
         assert_eq!(list.memory(), 0);
     }
 

@@ -132,9 +132,7 @@ impl Consumers {
 
     /// Counts as an addition, for an entry that is already there.
     pub(super) fn keep_pending(&mut self, key: ConsumerKey) {
-        if let Some(consumer) = self.slots.get_mut(key) {
-            consumer.pending.skip_promised();
-        }
+        self.change_list(key, &mut SortedKeys::skip_promised);
     }
 
     pub(super) fn remove_pending(&mut self, key: ConsumerKey, pending: PendingKey, id: EntryId, pages: &Pages) {

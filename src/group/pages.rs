@@ -127,6 +127,7 @@ impl Pages {
     /// Uses up one promised record without taking it.
     pub(super) fn skip_promised(&mut self) {
         self.promised = self.promised.saturating_sub(1);
+        self.release_idle();
     }
 
     /// Stores a record. Room must have been reserved.
@@ -144,7 +145,7 @@ impl Pages {
             self.unlink(number);
         }
         self.used += 1;
-        self.skip_promised();
+        self.promised = self.promised.saturating_sub(1);
         number << SLOT_BITS | u32::from(slot)
     }
 
@@ -163,7 +164,7 @@ impl Pages {
             self.idle += 1;
             self.release(number);
         }
-        self.release_all_if_empty();
+        self.release_idle();
     }
 
     #[inline]
@@ -323,7 +324,7 @@ impl Pages {
         }
     }
 
-    /// Looks for idle pages that an earlier promise kept. Rare, since a promise is normally used up.
+    /// Looks for idle pages that the promise needed before and needs no more: once for each 256 records at most.
     fn release_idle(&mut self) {
         if self.idle > 0 && self.room - self.used >= self.promised.saturating_add(PAGE_RECORDS as u32) {
             for number in 0..self.table.len() {
