@@ -10,9 +10,12 @@ extern crate std;
 
 mod engine;
 mod entries;
+mod group;
 mod id;
 mod memory;
 mod reply;
+mod slots;
+mod sorted_keys;
 
 pub use engine::{Config, Engine, Outcome, Position, Ready, Session, WaiterId};
 pub use id::{EntryId, IdText};
