@@ -10,13 +10,17 @@ extern crate std;
 
 mod engine;
 mod entries;
+mod error;
 mod group;
+mod hash;
 mod id;
 mod memory;
+mod number;
 mod reply;
 mod slots;
 mod sorted_keys;
 
 pub use engine::{Config, Engine, Outcome, Position, Ready, Session, WaiterId};
+pub use error::error_lines;
 pub use id::{EntryId, IdText};
 pub use reply::{Kind, Protocol, Reply, Token, Tokens, Value};

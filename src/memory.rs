@@ -5,6 +5,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::ops::{Deref, DerefMut};
 
 /// The allocator refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,4 +30,32 @@ pub(crate) fn try_push<T>(list: &mut Vec<T>, item: T) -> Result<(), OutOfMemory>
     list.try_reserve(1)?;
     list.push(item);
     Ok(())
+}
+
+/// A value in a box of its own, made by [`try_box`]. Inside is an array of one, because the box of a slice can be made
+/// by a reservation that may be refused, and a plain box cannot.
+pub(crate) struct Boxed<T>(Box<[T; 1]>);
+
+/// Puts a value into a box of its own.
+pub(crate) fn try_box<T>(value: T) -> Result<Boxed<T>, OutOfMemory> {
+    let mut single = Vec::new();
+    single.try_reserve_exact(1)?;
+    single.push(value);
+    single.into_boxed_slice().try_into().map(Boxed).map_err(|_| OutOfMemory)
+}
+
+impl<T> Deref for Boxed<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        let [value] = &*self.0;
+        value
+    }
+}
+
+impl<T> DerefMut for Boxed<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        let [value] = &mut *self.0;
+        value
+    }
 }

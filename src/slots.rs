@@ -35,6 +35,12 @@ enum Slot<T> {
     Free { next: u32 },
 }
 
+impl<T> Default for Slots<T> {
+    fn default() -> Self {
+        Slots::new()
+    }
+}
+
 impl<T> Slots<T> {
     pub(crate) const fn new() -> Self {
         Slots { slots: Vec::new(), len: 0, free: NO_KEY }
@@ -119,7 +125,15 @@ impl<T> Slots<T> {
         self.iter_from(0)
     }
 
-    /// The same from a key on, which need not exist. A scan that remembers the last key it saw goes on behind it and
+    /// All values with their keys, to be changed.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut T)> {
+        (0..).zip(&mut self.slots).filter_map(|(key, slot)| match slot {
+            Slot::Full(value) => Some((key, value)),
+            Slot::Free { .. } => None,
+        })
+    }
+
+    /// All values with their keys from a key on, which need not exist. A scan that remembers the last key it saw goes on behind it and
     /// meets every value that was there all the time.
     pub(crate) fn iter_from(&self, key: u32) -> impl Iterator<Item = (u32, &T)> {
         let rest = self.slots.get(key as usize..).unwrap_or(&[]);

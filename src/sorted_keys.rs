@@ -67,6 +67,12 @@ pub(crate) struct Cursor {
     at: usize,
 }
 
+impl Default for SortedKeys {
+    fn default() -> Self {
+        SortedKeys::new()
+    }
+}
+
 impl SortedKeys {
     pub(crate) const fn new() -> Self {
         SortedKeys { chunks: VecDeque::new(), filled: 0, len: 0, capacity: 0, promised: 0 }
@@ -138,16 +144,6 @@ impl SortedKeys {
         }
         self.release_spares();
         Some(key)
-    }
-
-    /// Removes the first key.
-    pub(crate) fn pop_front(&mut self) -> Option<u32> {
-        self.remove_at(Cursor { chunk: 0, at: 0 })
-    }
-
-    /// Removes all keys and gives the memory back, and with it any reservation.
-    pub(crate) fn clear(&mut self) {
-        *self = SortedKeys::new();
     }
 
     #[inline]
@@ -689,6 +685,10 @@ mod tests {
         }
     }
 
+    fn pop_front(list: &mut SortedKeys) -> Option<u32> {
+        list.remove_at(Cursor { chunk: 0, at: 0 })
+    }
+
     #[test]
     fn random_insertions_and_removals_agree_with_a_plain_vector() {
         for seed in 0..12 {
@@ -702,7 +702,7 @@ mod tests {
                     if dice.below(10) < insertions {
                         pair.insert(key);
                     } else if dice.below(8) == 0 {
-                        assert_eq!(pair.list.pop_front(), pair.plain.first().copied());
+                        assert_eq!(pop_front(&mut pair.list), pair.plain.first().copied());
                         pair.plain.drain(..pair.plain.len().min(1));
                     } else {
                         let near = pair.plain.partition_point(|&other| other < key);
@@ -756,13 +756,13 @@ mod tests {
         let mut list = SortedKeys::new();
         list.reserve(300).unwrap();
         (0..10).for_each(|key| list.push_back(key));
-        (0..10).for_each(|_| assert!(list.pop_front().is_some()));
+        (0..10).for_each(|_| assert!(pop_front(&mut list).is_some()));
         let reserved = list.memory();
         assert!(reserved >= 290 * 4);
         list.validate(&mut |one, other| one.cmp(&other)).unwrap();
         (0..289).for_each(|key| list.push_back(key));
         assert!(list.memory() <= reserved);
-        (0..289).for_each(|_| assert!(list.pop_front().is_some()));
+        (0..289).for_each(|_| assert!(pop_front(&mut list).is_some()));
         assert!(list.memory() > 0);
         list.skip_promised();
         assert_eq!(list.memory(), 0);
@@ -799,7 +799,7 @@ mod tests {
         assert_eq!(list.memory(), 0);
         list.reserve(1000).unwrap();
         list.push_back(1);
-        list.clear();
+        list = SortedKeys::new();
         assert_eq!((list.memory(), list.first()), (0, None));
     }
 }

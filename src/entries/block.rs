@@ -126,7 +126,11 @@ impl Block {
     pub(super) const fn opens_node(&self) -> bool {
         matches!(self.place, Place::Opens(_))
     }
+}
 
+/// What tests look at.
+#[cfg(test)]
+impl Block {
     /// The ID of the first entry, deleted or not.
     pub(crate) const fn first(&self) -> EntryId {
         self.first
@@ -145,11 +149,6 @@ impl Block {
     /// The number of entries, deleted ones included.
     pub(crate) const fn total(&self) -> u16 {
         self.total
-    }
-
-    /// Where the block stands in its node.
-    pub(crate) const fn place(&self) -> Place {
-        self.place
     }
 }
 

@@ -184,7 +184,8 @@ impl Entries {
         Backward::new(self, from, to)
     }
 
-    /// All blocks with their bytes, for a snapshot. Bytes that were given up are empty.
+    /// All blocks with their bytes. Bytes that were given up are empty.
+    #[cfg(test)]
     pub(crate) fn blocks(&self) -> impl Iterator<Item = (&Block, &[u8])> {
         self.blocks.iter().map(|block| (block, self.bytes_of(block)))
     }

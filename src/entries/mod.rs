@@ -19,8 +19,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use block::{Block, Entry, Node, Place};
-pub(crate) use cursor::{Backward, Forward};
+pub(crate) use block::Entry;
 pub(crate) use geometry::NodeLimits;
 pub(crate) use log::Entries;
-pub(crate) use trim::{Removal, Threshold, Trim};
+pub(crate) use trim::{Threshold, Trim};

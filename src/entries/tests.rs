@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::trim::Removal;
 use super::*;
 use crate::id::EntryId;
 use naive_entries::{Fields, Id, Keep, NaiveEntries};

@@ -13,6 +13,7 @@ use alloc::string::String;
 use core::cmp::Ordering;
 use core::ops::{Deref, DerefMut};
 
+use crate::id::EntryId;
 use crate::memory::{OutOfMemory, try_boxed};
 use crate::slots::{Slots, ensure};
 use crate::sorted_keys::SortedKeys;
@@ -71,6 +72,15 @@ impl Groups {
         let group = &mut self.slots.get_mut(key)?.group;
         let before = group.memory();
         Some(GroupMut { group, before, heap_bytes: &mut self.heap_bytes })
+    }
+
+    /// Drops the pending entries of an ID in all groups.
+    pub(crate) fn forget_in_all(&mut self, id: EntryId) {
+        let Groups { slots, heap_bytes, .. } = self;
+        for (_, named) in slots.iter_mut() {
+            let before = named.group.memory();
+            GroupMut { group: &mut named.group, before, heap_bytes }.forget(id);
+        }
     }
 
     /// The group of this name.

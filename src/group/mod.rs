@@ -184,11 +184,6 @@ impl Group {
         self.pending.last()
     }
 
-    /// The time of the entry that stands first in the order of delivery: 0 if any is unowned.
-    pub(crate) fn oldest_delivery_ms(&self) -> Option<u64> {
-        self.pending.oldest_delivery_ms()
-    }
-
     /// Visits pending entries by ID, until `f` says no.
     pub(crate) fn walk(&self, from: EntryId, f: &mut dyn FnMut(Pending) -> bool) {
         self.pending.walk(from, f);

@@ -149,11 +149,6 @@ impl PendingList {
         self.pages.get(self.by_id.last()?).map(Record::id)
     }
 
-    /// The time of the entry that stands first in the order of delivery.
-    pub(super) fn oldest_delivery_ms(&self) -> Option<u64> {
-        self.pages.get(self.by_delivery.first()?).map(Record::time_ms)
-    }
-
     /// By ID, until `f` says no.
     pub(super) fn walk(&self, from: EntryId, f: &mut dyn FnMut(Pending) -> bool) {
         self.visit(self.by_id.iter_from(self.seek(from)), f);
