@@ -16,9 +16,11 @@ mod hash;
 mod id;
 mod memory;
 mod number;
+mod producers;
 mod reply;
 mod slots;
 mod sorted_keys;
+mod stream;
 
 pub use engine::{Config, Engine, Outcome, Position, Ready, Session, WaiterId};
 pub use error::error_lines;
