@@ -8,6 +8,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod command;
 mod engine;
 mod entries;
 mod error;
@@ -22,7 +23,10 @@ mod slots;
 mod sorted_keys;
 mod stream;
 
-pub use engine::{Config, Engine, Outcome, Position, Ready, Session, WaiterId};
+pub use command::{CommandFlags, CommandInfo, KeyPositions, commands};
+pub use engine::{
+    CommandStatistics, Config, Engine, Outcome, Position, Ready, ReplayError, Session, Statistics, WaiterId,
+};
 pub use error::error_lines;
 pub use id::{EntryId, IdText};
 pub use reply::{Kind, Protocol, Reply, Token, Tokens, Value};
