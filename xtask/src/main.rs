@@ -85,15 +85,15 @@ fn dispatch(arguments: &[String]) -> Result {
 fn print_help(_: &[String]) -> Result {
     println!("cargo xtask COMMAND\n\nCommands");
     for Command { name, arguments, summary, .. } in COMMANDS {
-        println!("  {:<30}{summary}", format!("{name} {arguments}"));
+        println!("  {:<36}{summary}", format!("{name} {arguments}"));
     }
     println!("\nSteps of `test`, in order; `cargo xtask test STEP` runs one alone");
     for step in test::STEPS {
-        println!("  {:<30}{}", step.name, step.summary);
+        println!("  {:<36}{}", step.name, step.summary);
     }
     println!("\n`torture` has these, too, at full length, and in the end");
     for step in &torture::MORE_STEPS {
-        println!("  {:<30}{}", step.name, step.summary);
+        println!("  {:<36}{}", step.name, step.summary);
     }
     println!(
         "\nWhat a command needs and does not find, it installs (rustup components and targets; Debian packages when"
