@@ -93,6 +93,10 @@ pub fn run_child(command: &mut Command) -> Result {
 /// Runs a `cargo test` to its end, passes its output on and adds up its results. To run no test at all is a failure:
 /// a filter or a file name went stale.
 pub fn run_tests(run: &mut Run, command: &mut Command) -> Result {
+    run_tests_into(run, command, &mut std::io::stdout())
+}
+
+fn run_tests_into(run: &mut Run, command: &mut Command, out: &mut dyn Write) -> Result {
     command.envs(run.variables.iter().map(|(name, value)| (name, value)));
     let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| cannot_start(command, &error))?;
     let mut tally = Tally::default();
@@ -100,9 +104,8 @@ pub fn run_tests(run: &mut Run, command: &mut Command) -> Result {
         // Bytes and not `lines()`: a test may print what is not UTF-8.
         for line in BufReader::new(output).split(b'\n') {
             let line = line.map_err(|error| format!("lost the output of {}: {error}", describe(command)))?;
-            let mut stdout = std::io::stdout().lock();
             // Our own output may be gone (a closed pipe); the tests are run to their end all the same.
-            let _ = stdout.write_all(&line).and_then(|()| stdout.write_all(b"\n"));
+            let _ = out.write_all(&line).and_then(|()| out.write_all(b"\n"));
             tally.add(tally_of_line(&String::from_utf8_lossy(&line)));
         }
     }
@@ -166,44 +169,44 @@ mod tests {
         }
     }
 
-    fn says(script: &str) -> Command {
-        let mut command = Command::new("sh");
-        command.args(["-c", script]);
-        command
+    /// Runs a shell script as if it were `cargo test`. What it prints is kept from our own output, where an outer run
+    /// would count it.
+    fn run_script(run: &mut Run, script: &str) -> (Result, String) {
+        let mut out = Vec::new();
+        let outcome = run_tests_into(run, Command::new("sh").args(["-c", script]), &mut out);
+        (outcome, String::from_utf8(out).unwrap())
     }
 
     #[test]
-    fn results_of_several_programs_are_summed() {
+    fn results_of_several_programs_are_summed_and_all_output_is_passed_on() {
         let mut run = Run::default();
-        let result = run_tests(
-            &mut run,
-            &mut says(
-                "echo 'test result: ok. 5 passed; 0 failed'; echo noise; echo 'test result: ok. 7 passed; 0 failed'",
-            ),
-        );
-        assert_eq!(result, Ok(()));
+        let script =
+            "echo 'test result: ok. 5 passed; 0 failed'; echo noise; echo 'test result: ok. 7 passed; 0 failed'";
+        let (outcome, output) = run_script(&mut run, script);
+        assert_eq!(outcome, Ok(()));
         assert_eq!(run.tally, Tally { passed: 12, failed: 0, ignored: 0 });
+        assert_eq!(output, "test result: ok. 5 passed; 0 failed\nnoise\ntest result: ok. 7 passed; 0 failed\n");
     }
 
     #[test]
     fn a_failed_program_fails_and_is_counted() {
         let mut run = Run::default();
-        assert!(run_tests(&mut run, &mut says("echo 'test result: FAILED. 5 passed; 2 failed'; exit 101")).is_err());
+        let (outcome, _) = run_script(&mut run, "echo 'test result: FAILED. 5 passed; 2 failed'; exit 101");
+        assert!(outcome.is_err());
         assert_eq!(run.tally, Tally { passed: 5, failed: 2, ignored: 0 });
     }
 
     #[test]
     fn to_run_no_test_is_a_failure() {
-        let mut run = Run::default();
-        let outcome = run_tests(&mut run, &mut says("echo 'test result: ok. 0 passed; 0 failed; 0 ignored'"));
+        let (outcome, _) = run_script(&mut Run::default(), "echo 'test result: ok. 0 passed; 0 failed; 0 ignored'");
         assert!(outcome.unwrap_err().ends_with("ran no test"));
     }
 
     #[test]
     fn variables_reach_the_program() {
         let mut run = Run { variables: vec![("BROOKLET_PROBE", "9".into())], ..Run::default() };
-        let mut command = says("echo \"test result: ok. $BROOKLET_PROBE passed; 0 failed\"");
-        assert_eq!(run_tests(&mut run, &mut command), Ok(()));
+        let (outcome, _) = run_script(&mut run, "echo \"test result: ok. $BROOKLET_PROBE passed; 0 failed\"");
+        assert_eq!(outcome, Ok(()));
         assert_eq!(run.tally.passed, 9);
     }
 
