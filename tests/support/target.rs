@@ -202,7 +202,9 @@ impl ServerTarget {
     pub(crate) fn connect(address: &str, protocol: Protocol) -> ServerTarget {
         let connect = RespClient::connect(address, protocol);
         let control = connect.unwrap_or_else(|error| panic!("no server at {address}: {error}"));
-        let (clients, waiting, changed) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
+        let (clients, waiting) = (BTreeMap::new(), BTreeSet::new());
+        // A run that was cut short may have left any of these changed.
+        let changed = ["maxmemory", "stream-node-max-bytes", "stream-node-max-entries"].map(String::from).to_vec();
         ServerTarget { address: address.into(), protocol, control, clients, waiting, changed }
     }
 
