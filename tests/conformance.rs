@@ -24,6 +24,7 @@ type Relaxation = (&'static str, Version, &'static str);
 const RELAXATIONS: &[Relaxation] = &[
     ("unknown-command", (7, 2), "an unknown command without arguments is quoted with an empty list of arguments"),
     ("sequence-used-up", (7, 2), "`ms-*` after the last sequence of a millisecond is said to be too large an entry"),
+    ("consumer-of-nothing", (7, 2), "a group read, XCLAIM or XAUTOCLAIM that yields nothing creates no consumer"),
 ];
 
 /// Keys of maps that an older server does not have; there they are not expected.
