@@ -25,6 +25,11 @@ const RELAXATIONS: &[Relaxation] = &[
     ("unknown-command", (7, 2), "an unknown command without arguments is quoted with an empty list of arguments"),
     ("sequence-used-up", (7, 2), "`ms-*` after the last sequence of a millisecond is said to be too large an entry"),
     ("consumer-of-nothing", (7, 2), "a group read, XCLAIM or XAUTOCLAIM that yields nothing creates no consumer"),
+    ("timeout-out-of-range", (7, 2), "a timeout whose end is beyond the clock is taken"),
+    ("unbalanced-list", (7, 2), "keys without IDs have a shorter text"),
+    ("xsetid-below-deleted", (7, 2), "XSETID may set an ID that is smaller than the largest deleted one"),
+    ("entries-added-wraps", (8, 0), "the count of added entries becomes negative after its largest value"),
+    ("lag", (7, 2), "entries-read and lag are estimated otherwise after trimming and deletion"),
 ];
 
 /// Keys of maps that an older server does not have; there they are not expected.
