@@ -1,3 +1,4 @@
+#![doc = include_str!("../README.md")]
 //! Redis Streams as a library.
 //!
 //! The engine keeps streams in memory and answers Redis' stream commands. It knows no clock, no randomness, no I/O and
@@ -15,6 +16,7 @@ mod error;
 mod group;
 mod hash;
 mod id;
+mod invariant;
 mod memory;
 mod number;
 mod producers;

@@ -14,11 +14,11 @@
 //! 1. `len` is the number of full slots.
 //! 2. The list that starts at `free` visits each free slot once and nothing else.
 
-use alloc::alloc::{Layout, handle_alloc_error};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::memory::OutOfMemory;
+use crate::invariant::ensure;
+use crate::memory::{OutOfMemory, grown_capacity};
 
 /// The end of a list that is threaded through keys; therefore never a key.
 pub(crate) const NO_KEY: u32 = u32::MAX;
@@ -162,25 +162,6 @@ impl<T> Slots<T> {
         }
         ensure(free + self.len() == self.slots.len(), "slots 2: the free list misses a free slot")
     }
-}
-
-/// The capacity to ask for when `needed` exceeds `capacity`: twice as much, and beyond 1,024 a quarter more.
-#[inline(never)]
-pub(crate) fn grown_capacity(capacity: usize, needed: usize) -> usize {
-    let step = if capacity < 1024 { capacity } else { capacity / 4 };
-    needed.max(capacity.saturating_add(step))
-}
-
-/// What is left when memory is refused to a mutator for which nobody reserved any: the end, as in Rust's collections.
-#[cold]
-#[inline(never)]
-pub(crate) fn give_up() -> ! {
-    handle_alloc_error(Layout::new::<u32>())
-}
-
-/// For `validate` functions: an invariant as a sentence.
-pub(crate) fn ensure(holds: bool, otherwise: &str) -> Result<(), String> {
-    if holds { Ok(()) } else { Err(String::from(otherwise)) }
 }
 
 #[cfg(test)]

@@ -13,8 +13,9 @@ use alloc::string::String;
 use core::cmp::Ordering;
 
 use crate::id::EntryId;
+use crate::invariant::ensure;
 use crate::memory::{OutOfMemory, try_boxed};
-use crate::slots::{Slots, ensure};
+use crate::slots::Slots;
 use crate::sorted_keys::{Keys, SortedKeys};
 
 use super::pages::Pages;

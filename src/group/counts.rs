@@ -9,8 +9,9 @@
 use alloc::string::String;
 use core::cmp::Ordering;
 
+use crate::invariant::ensure;
 use crate::memory::OutOfMemory;
-use crate::slots::{Slots, ensure};
+use crate::slots::Slots;
 use crate::sorted_keys::SortedKeys;
 
 use super::PendingKey;

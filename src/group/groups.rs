@@ -14,8 +14,9 @@ use core::cmp::Ordering;
 use core::ops::{Deref, DerefMut};
 
 use crate::id::EntryId;
+use crate::invariant::ensure;
 use crate::memory::{OutOfMemory, try_boxed};
-use crate::slots::{Slots, ensure};
+use crate::slots::Slots;
 use crate::sorted_keys::SortedKeys;
 
 use super::Group;

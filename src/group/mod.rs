@@ -27,8 +27,8 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use crate::id::EntryId;
+use crate::invariant::ensure;
 use crate::memory::OutOfMemory;
-use crate::slots::ensure;
 
 use consumer::Consumers;
 use pending::PendingList;

@@ -24,8 +24,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::id::EntryId;
+use crate::invariant::ensure;
 use crate::memory::OutOfMemory;
-use crate::slots::{NO_KEY, ensure, give_up, grown_capacity};
+use crate::memory::{give_up, grown_capacity};
+use crate::slots::NO_KEY;
 
 use super::{ConsumerKey, PendingKey};
 

@@ -21,8 +21,8 @@ use alloc::string::String;
 use core::cmp::Ordering;
 
 use crate::id::EntryId;
+use crate::invariant::ensure;
 use crate::memory::OutOfMemory;
-use crate::slots::ensure;
 use crate::sorted_keys::{Cursor, Keys, SortedKeys};
 
 use super::counts::{LargeCounts, is_in_table};
