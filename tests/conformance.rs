@@ -74,7 +74,8 @@ fn the_transcripts_have_600_commands() {
 #[test]
 fn every_relaxation_is_used_and_named() {
     let cases = cases();
-    let used: BTreeSet<&str> = cases.iter().flat_map(|case| &case.steps).filter_map(|step| step.relaxation.as_deref()).collect();
+    let used: BTreeSet<&str> =
+        cases.iter().flat_map(|case| &case.steps).filter_map(|step| step.relaxation.as_deref()).collect();
     let named: BTreeSet<&str> = RELAXATIONS.iter().map(|(name, ..)| *name).collect();
     assert_eq!(used, named);
     assert!(named.len() <= 25);

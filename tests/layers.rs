@@ -18,21 +18,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What has no knowledge of streams.
-const FLOOR: &[&str] = &["error", "hash", "id", "memory", "reply", "slots", "sorted_keys"];
+const FLOOR: &[&str] = &["error", "hash", "id", "invariant", "memory", "number", "reply", "slots", "sorted_keys"];
 
 /// Each module and the modules it may use; `LAYERS[n]` may only use what stands above it. The two that are neighbours,
 /// `entries` and `group`, meet in `stream` and nowhere else.
 const LAYERS: &[(&str, &[&[&str]])] = &[
     ("memory", &[]),
+    ("invariant", &[]),
+    ("number", &[]),
     ("id", &[]),
     ("hash", &[]),
     ("reply", &[&["id", "memory"]]),
-    ("error", &[&["id", "memory", "reply"]]),
-    ("slots", &[&["memory"]]),
-    ("sorted_keys", &[&["id", "memory"]]),
+    ("error", &[&["id", "memory", "number", "reply"]]),
+    ("slots", &[&["invariant", "memory"]]),
+    ("sorted_keys", &[&["id", "invariant", "memory"]]),
     ("entries", &[FLOOR]),
     ("group", &[FLOOR]),
-    ("stream", &[FLOOR, &["entries", "group"]]),
+    ("producers", &[FLOOR]),
+    ("stream", &[FLOOR, &["entries", "group", "producers"]]),
     ("engine", &[FLOOR, &["entries", "group", "stream"]]),
     ("command", &[FLOOR, &["entries", "group", "stream", "engine"]]),
     ("connection", &[FLOOR, &["engine", "command"]]),

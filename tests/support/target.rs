@@ -321,7 +321,8 @@ impl Target for ServerTarget {
             return None;
         }
         for client in waiting {
-            let arrived = self.client(*client).receive_within(Duration::from_millis(1)).expect("a connection that lives");
+            let arrived =
+                self.client(*client).receive_within(Duration::from_millis(1)).expect("a connection that lives");
             if let Some(reply) = arrived {
                 self.waiting.remove(client);
                 return Some(format!("client {client} was woken with {}", describe(&reply)));
