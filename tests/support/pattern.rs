@@ -254,7 +254,7 @@ impl Reader<'_> {
 
     fn word(&mut self) -> Result<Pattern, String> {
         let is_end = |byte: &u8| byte.is_ascii_whitespace() || b"[]{}<>\"".contains(byte);
-        let end = self.rest.iter().position(|byte| is_end(byte)).unwrap_or(self.rest.len());
+        let end = self.rest.iter().position(is_end).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest;
         Ok(match word {
@@ -309,7 +309,9 @@ impl Reader<'_> {
         let end = self.rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(self.rest.len());
         let (times, rest) = self.rest.split_at(end);
         self.rest = rest;
-        Ok(text.repeat(usize::try_from(parse_number(times)?).map_err(|_| "a negative repetition")?))
+        let times = usize::try_from(parse_number(times)?).map_err(|_| "a negative repetition")?;
+        // Zeroes are not written but asked for as such: a GiB of them costs nothing until it is touched.
+        Ok(if text == [0] { vec![0; times] } else { text.repeat(times) })
     }
 
     /// What follows a backslash.
@@ -418,7 +420,7 @@ fn escape(text: &[u8]) -> String {
 /// A text as a word where that is unambiguous.
 fn describe_text(text: &[u8]) -> String {
     let is_plain = |&byte: &u8| byte.is_ascii_graphic() && !b"[]{}<>\"\\%*".contains(&byte);
-    let is_word = text.iter().all(|byte| is_plain(byte)) && !matches!(text, [] | [b'+' | b'-' | b':' | b'.', ..]);
+    let is_word = text.iter().all(is_plain) && !matches!(text, [] | [b'+' | b'-' | b':' | b'.', ..]);
     if is_word && !text.starts_with(b"null") {
         String::from_utf8_lossy(text).into_owned()
     } else {

@@ -92,7 +92,8 @@ pub(crate) fn read_directory(directory: &Path) -> Vec<Case> {
 
 /// Reads one file. The error names the line.
 fn read_cases(file: &str, text: &str) -> Result<Vec<Case>, String> {
-    let mut builder = Builder { file: file.into(), cases: Vec::new(), open: None, since: FIRST_VERSION, relaxation: None };
+    let mut builder =
+        Builder { file: file.into(), cases: Vec::new(), open: None, since: FIRST_VERSION, relaxation: None };
     for (number, line) in joined_lines(text) {
         builder.line(number, &line).map_err(|fault| format!("{file}:{number}: {fault}"))?;
     }
@@ -125,7 +126,10 @@ struct Open {
 }
 
 enum OpenKind {
-    Call { client: u32, argv: Argv },
+    Call {
+        client: u32,
+        argv: Argv,
+    },
     /// Between the braces.
     Batch(Vec<Argv>),
     /// After the closing brace.
@@ -202,11 +206,8 @@ impl Builder {
             "for" => {
                 let (range, command) = rest.split_once(": ").ok_or("`for FIRST..LAST: COMMAND`")?;
                 let (first, last) = range.split_once("..").ok_or("`FIRST..LAST` is expected")?;
-                let action = Action::Fill {
-                    first: parse_u64(first)?,
-                    last: parse_u64(last)?,
-                    argv: parse_arguments(command)?,
-                };
+                let action =
+                    Action::Fill { first: parse_u64(first)?, last: parse_u64(last)?, argv: parse_arguments(command)? };
                 self.push(number, text, action)
             }
             "cancel" => {
