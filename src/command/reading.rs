@@ -158,6 +158,8 @@ pub(super) struct StreamPart {
     mark: Mark,
     entries: OpenArray,
     written_before: u64,
+    bytes_before: u64,
+    measured_before: Mark,
 }
 
 impl Reading {
@@ -172,9 +174,14 @@ impl Reading {
     /// Begins the part of a stream.
     pub(super) fn open_stream(&mut self, reply: &mut Reply, key: &[u8]) -> StreamPart {
         let mark = reply.mark();
+        let (written_before, bytes_before, measured_before) = (self.written, self.bytes, self.measured);
+        if self.protocol == Protocol::Resp2 {
+            // The key and its entries are an array of two, which the reply does not show yet.
+            self.bytes += 4;
+        }
         reply.bulk(key);
         let entries = reply.open_array();
-        StreamPart { mark, entries, written_before: self.written }
+        StreamPart { mark, entries, written_before, bytes_before, measured_before }
     }
 
     /// Ends the part of a stream.
@@ -187,16 +194,21 @@ impl Reading {
     pub(super) fn drop_stream(&mut self, reply: &mut Reply, part: StreamPart) {
         reply.truncate(part.mark);
         self.written = part.written_before;
+        self.bytes = part.bytes_before;
+        self.measured = part.measured_before;
     }
 
-    /// Whether one more entry of this stream may be written. The first entry of all always may; a reply that has
-    /// reached MAXSIZE gets no further one.
+    /// Whether one more entry of this stream may be written.
     pub(super) fn allows(&mut self, reply: &Reply, part: &StreamPart) -> bool {
         let of_stream = self.written - part.written_before;
-        self.limits.count.is_none_or(|count| of_stream < count)
-            && self.limits.max_count.is_none_or(|max_count| self.written < max_count)
-            && self.limits.max_size.is_none_or(|max_size| self.written == 0 || self.measure(reply) < max_size)
-            && reply.check().is_ok()
+        self.limits.count.is_none_or(|count| of_stream < count) && !self.is_full(reply) && reply.check().is_ok()
+    }
+
+    /// Whether a limit for all streams together is reached: then later streams do not appear at all. The first entry
+    /// is always written, whatever MAXSIZE says.
+    pub(super) fn is_full(&mut self, reply: &Reply) -> bool {
+        self.limits.max_count.is_some_and(|max_count| self.written >= max_count)
+            || self.limits.max_size.is_some_and(|max_size| self.written > 0 && self.measure(reply) >= max_size)
     }
 
     /// Counts an entry that was written.

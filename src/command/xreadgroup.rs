@@ -67,6 +67,9 @@ impl<'a> Xreadgroup<'a> {
         }
         let mut reading = Reading::begin(call, self.options.limits);
         for source in &sources {
+            if reading.is_full(call.reply) {
+                break;
+            }
             match self.read(call, &mut reading, source) {
                 Ok(()) => {}
                 Err(error) if reading.streams_len() == 0 => return Err(error),

@@ -309,7 +309,9 @@ impl Reader<'_> {
         let end = self.rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(self.rest.len());
         let (times, rest) = self.rest.split_at(end);
         self.rest = rest;
-        Ok(text.repeat(usize::try_from(parse_number(times)?).map_err(|_| "a negative repetition")?))
+        let times = usize::try_from(parse_number(times)?).map_err(|_| "a negative repetition")?;
+        // Zeroes are not written but asked for as such: a GiB of them costs nothing until it is touched.
+        Ok(if text == [0] { vec![0; times] } else { text.repeat(times) })
     }
 
     /// What follows a backslash.

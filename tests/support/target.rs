@@ -257,12 +257,9 @@ impl Target for ServerTarget {
     }
 
     fn reset(&mut self, case: &Case) {
-        let waiting = std::mem::take(&mut self.waiting);
-        waiting.iter().for_each(|client| drop(self.clients.remove(client)));
+        self.clients.clear();
+        self.waiting.clear();
         assert!(self.settles_at(0), "another client of this server is blocked");
-        for client in self.clients.values_mut() {
-            client.call(&["SELECT", "0"]).expect("SELECT answers");
-        }
         for name in std::mem::take(&mut self.changed) {
             let default = SETTINGS.iter().find(|(setting, _)| *setting == name).expect("a known setting").1;
             self.control(&["CONFIG", "SET", &name, &default.to_string()]);
