@@ -206,9 +206,11 @@ impl Error<'_> {
     /// Writes the line as a reply.
     pub(crate) fn reply(&self, reply: &mut Reply) {
         let mut line = Vec::new();
-        if line.try_reserve(512).is_ok() {
-            self.write(&mut line);
+        if line.try_reserve(512).is_err() {
+            reply.error(Error::OutOfMemory.describe(&mut |_| {}).as_bytes());
+            return;
         }
+        self.write(&mut line);
         reply.error(&line);
     }
 

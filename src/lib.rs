@@ -4,6 +4,7 @@
 //! The engine keeps streams in memory and answers Redis' stream commands. It knows no clock, no randomness, no I/O and
 //! no threads: the time is an argument, deadlines are asked for, effects are handed out as bytes.
 #![no_std]
+#![forbid(unsafe_code)]
 
 extern crate alloc;
 #[cfg(test)]

@@ -82,9 +82,9 @@ impl Producers {
         let found = self.find_producer(producer);
         if let Some(known) = found.and_then(|key| self.producers.get_mut(key)) {
             let before = known.memory();
-            known.by_iid.reserve(1)?;
-            known.by_arrival.try_reserve(1)?;
+            let reserved = known.by_iid.reserve(1).and_then(|()| Ok(known.by_arrival.try_reserve(1)?));
             self.lists_bytes = (self.lists_bytes + known.memory()).saturating_sub(before);
+            reserved?;
             return Ok(Reserved { iid, new_producer: None });
         }
         self.producers.reserve(1)?;

@@ -198,11 +198,11 @@ fn add<'a>(
     produced: Option<(&[u8], &[u8])>,
 ) -> Result<(), Error<'a>> {
     let limits = call.engine.node_limits();
-    let Some(stream) = call.engine.stream_mut(at) else { return Err(Error::WrongType) };
+    let Some(stream) = call.engine.stream(at) else { return Err(Error::WrongType) };
     let opens_node = stream.opens_node(fields, limits);
     let add = Effect::Add { id, opens_node, fields };
     let Some((producer, iid)) = produced else { return call.commit(at, &add) };
-    stream.reserve_add(fields, opens_node)?;
+    call.engine.reserve_add(at, fields, opens_node)?;
     call.promise(at, &add)?;
     call.commit(at, &Effect::Produced { producer, iid, id, at_ms: call.now_ms })?;
     call.commit_promised(at, &add)

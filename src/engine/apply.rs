@@ -65,13 +65,14 @@ impl Engine {
         let key = self.keyspace.key_mut(at).ok_or(Fault::Misfit("an effect on no key"))?;
         let stream = key.stream_mut().ok_or(Fault::Misfit("an effect on a key without a stream"))?;
         let before = stream.produced_deadline_ms();
-        apply_to_stream(stream, effect)?;
+        let applied = apply_to_stream(stream, effect);
         let deadline = stream.produced_deadline_ms();
         if let Some(deadline_ms) = deadline.filter(|_| deadline != before) {
             self.timers.push(Timer::of_key(deadline_ms, Purpose::ForgetProduced, at));
         }
+        // Also after a refusal: some of the memory may have been there.
         self.keyspace.settle(at);
-        Ok(())
+        applied
     }
 
     fn set_expiry(&mut self, at: KeyRef, expires_ms: Option<u64>) {

@@ -259,6 +259,13 @@ impl Engine {
         self.keyspace.key_mut(at)?.stream_mut()
     }
 
+    /// Makes room in a stream for an entry that is decided but will only be added after other effects.
+    pub(crate) fn reserve_add(&mut self, at: KeyRef, fields: &[&[u8]], opens_node: bool) -> Result<(), OutOfMemory> {
+        let reserved = self.stream_mut(at).map_or(Ok(()), |stream| stream.reserve_add(fields, opens_node));
+        self.keyspace.settle(at);
+        reserved
+    }
+
     /// The number of a name, to create a value under it. The caller ends with [`Engine::drop_vacant`] if it does not.
     pub(crate) fn find_or_create(&mut self, database: u8, name: &[u8]) -> Result<KeyRef, OutOfMemory> {
         self.keyspace.find_or_create(database, name)

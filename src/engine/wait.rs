@@ -127,6 +127,8 @@ impl Waiters {
     ) -> Result<(WaiterId, u32), OutOfMemory> {
         self.slots.reserve(1)?;
         self.by_arrival.reserve(1)?;
+        // Whoever waits will have a reply: room for it is made while waiting can still be refused.
+        self.ready.try_reserve(self.slots.len() + 1)?;
         waiter.keys.sort_unstable_by_key(|key| (key.database, key.slot));
         waiter.keys.dedup();
         for &at in &waiter.keys {
