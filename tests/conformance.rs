@@ -74,6 +74,35 @@ fn a_real_server_answers_as_the_transcripts_say() {
 }
 
 #[test]
+fn the_notation_tells_values_apart() {
+    let matches = |text: &str, value: Value, face: Face| Pattern::parse(text).unwrap().matches(&value, face);
+    let text = |text: &str| Value::Bulk(text.into());
+    let pair = || vec![(text("k"), Value::Integer(1))];
+    assert!(matches("null", Value::Null, Face::Engine) && !matches("null", Value::NullArray, Face::Engine));
+    assert!(matches("null-array", Value::Null, Face::Resp3) && !matches("null-array", Value::Null, Face::Resp2));
+    assert!(
+        matches("{k :1}", Value::Pairs(pair()), Face::Engine) && !matches("{k :1}", Value::Map(pair()), Face::Engine)
+    );
+    assert!(
+        matches("%{k :1}", Value::Map(pair()), Face::Engine) && !matches("%{k :1}", Value::Pairs(pair()), Face::Engine)
+    );
+    let flat = || Value::Array(vec![text("k"), Value::Integer(1)]);
+    assert!(matches("%{k :1}", flat(), Face::Resp2) && !matches("%{k :1}", flat(), Face::Engine));
+    assert!(matches("{k :1}", Value::Array(vec![flat()]), Face::Resp2) && !matches("{k :1}", flat(), Face::Resp2));
+    assert!(matches("%{k :1}", Value::Map(pair()), Face::Resp3) && matches("{k :1}", Value::Map(pair()), Face::Resp3));
+    assert!(matches("<ms=5>", Value::Integer(6), Face::Resp2) && !matches("<ms=5>", Value::Integer(6), Face::Engine));
+    assert!(matches("<id=5-0>", text("6-0"), Face::Resp2) && !matches("<id=5-0>", text("6-0"), Face::Engine));
+    assert!(!matches("<id>", text("6-x"), Face::Engine) && !matches(":1", text("1"), Face::Engine));
+    assert!(matches("[k ...]", flat(), Face::Engine) && !matches("[k]", flat(), Face::Engine));
+    assert!(matches("%{k :1 ...}", Value::Map(pair()), Face::Engine));
+    assert!(
+        !matches("%{j :1 ...}", Value::Map(pair()), Face::Engine) && !matches("%{}", Value::Map(pair()), Face::Engine)
+    );
+    assert!(matches("-ERR a b", Value::Error("ERR a b".into()), Face::Engine));
+    assert!(!matches("+OK", text("OK"), Face::Engine) && matches("\"\\x00\\n\"", text("\0\n"), Face::Engine));
+}
+
+#[test]
 fn the_transcripts_have_600_commands() {
     let commands: usize = cases().iter().flat_map(|case| &case.steps).map(|step| commands_of(step).len()).sum();
     assert!(commands >= 600, "{commands} commands");

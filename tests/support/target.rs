@@ -123,6 +123,7 @@ impl Target for EngineTarget {
         for (name, value) in &case.settings {
             match name.as_str() {
                 "maxmemory" => config.memory_bytes_max = *value,
+                "reply-bytes-max" => config.reply_bytes_max = *value as usize,
                 "stream-node-max-bytes" => config.node_bytes_max = *value,
                 "stream-node-max-entries" => config.node_entries_max = *value,
                 "stream-idmp-duration" => config.idmp_duration_s = *value,
@@ -238,8 +239,10 @@ impl ServerTarget {
     }
 
     fn control(&mut self, argv: &[&str]) {
-        let reply = self.control.call(argv);
-        assert!(!matches!(reply, Err(_) | Ok(Value::Error(_))), "{argv:?}: {reply:?}");
+        match self.control.call(argv).unwrap_or_else(|error| panic!("{argv:?}: {error}")) {
+            Value::Error(line) => panic!("{argv:?}: {}", line.escape_ascii()),
+            _ => {}
+        }
     }
 
     fn client(&mut self, client: u32) -> &mut RespClient {
