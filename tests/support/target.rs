@@ -239,9 +239,9 @@ impl ServerTarget {
     }
 
     fn control(&mut self, argv: &[&str]) {
-        match self.control.call(argv).unwrap_or_else(|error| panic!("{argv:?}: {error}")) {
-            Value::Error(line) => panic!("{argv:?}: {}", line.escape_ascii()),
-            _ => {}
+        let reply = self.control.call(argv).unwrap_or_else(|error| panic!("{argv:?}: {error}"));
+        if let Value::Error(line) = reply {
+            panic!("{argv:?}: {}", line.escape_ascii());
         }
     }
 
