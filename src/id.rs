@@ -227,7 +227,9 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for text in ["", "-", "1-", "-1", "1-2-3", "+", "*", "$", ">", "1-*", "0x10", " 1-1", "1-1 ", "+1-1", "a", "1.5"] {
+        for text in
+            ["", "-", "1-", "-1", "1-2-3", "+", "*", "$", ">", "1-*", "0x10", " 1-1", "1-1 ", "+1-1", "a", "1.5"]
+        {
             assert_eq!(EntryId::parse(text.as_bytes(), 0), None, "{text:?}");
         }
         assert_eq!(EntryId::parse(b"18446744073709551616-0", 0), None);

@@ -1,3 +1,4 @@
+#![doc = include_str!("../README.md")]
 //! Redis Streams as a library.
 //!
 //! The engine keeps streams in memory and answers Redis' stream commands. It knows no clock, no randomness, no I/O and
@@ -8,11 +9,26 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod command;
 mod engine;
+mod entries;
+mod error;
+mod group;
+mod hash;
 mod id;
+mod invariant;
 mod memory;
+mod number;
+mod producers;
 mod reply;
+mod slots;
+mod sorted_keys;
+mod stream;
 
-pub use engine::{Config, Engine, Outcome, Position, Ready, Session, WaiterId};
+pub use command::{CommandFlags, CommandInfo, KeyPositions, commands};
+pub use engine::{
+    CommandStatistics, Config, Engine, Outcome, Position, Ready, ReplayError, Session, Statistics, WaiterId,
+};
+pub use error::error_lines;
 pub use id::{EntryId, IdText};
 pub use reply::{Kind, Protocol, Reply, Token, Tokens, Value};

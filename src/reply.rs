@@ -85,6 +85,10 @@ pub(crate) struct Mark {
 #[derive(Debug)]
 pub struct OpenArray(usize);
 
+/// An entry ID that is not known yet.
+#[must_use = "an open ID is 0-0 until it is set"]
+pub(crate) struct OpenId(usize);
+
 /// One value of a reply, as [`Reply::tokens`] yields them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Token<'a> {
@@ -177,10 +181,7 @@ impl Reply {
 
     /// The values written since `mark`.
     pub(crate) fn tokens_since(&self, mark: Mark) -> Tokens<'_> {
-        Tokens {
-            words: self.words.get(mark.words..).unwrap_or(&[]),
-            text: self.text.get(mark.text..).unwrap_or(&[]),
-        }
+        Tokens { words: self.words.get(mark.words..).unwrap_or(&[]), text: self.text.get(mark.text..).unwrap_or(&[]) }
     }
 
     /// The reply as a tree, for programs that prefer to look at it so. `None` when the reply is empty.
@@ -218,8 +219,17 @@ impl Reply {
 
     /// Makes room for a small reply, so that a write whose reply is small cannot fail after it happened.
     pub(crate) fn reserve_small(&mut self) -> Result<(), Overflow> {
-        let roomy = self.words.try_reserve(16).is_ok() && self.text.try_reserve(256).is_ok();
+        const WORDS: usize = 16;
+        const TEXT: usize = 256;
+        if self.bytes().saturating_add(WORDS * 4 + TEXT) > self.bytes_max && !self.is_empty() {
+            return Err(Overflow::TooLarge);
+        }
+        let roomy = self.words.try_reserve(WORDS).is_ok() && self.text.try_reserve(TEXT).is_ok();
         if roomy { Ok(()) } else { Err(Overflow::OutOfMemory) }
+    }
+
+    fn bytes(&self) -> usize {
+        self.words.len().saturating_mul(4).saturating_add(self.text.len())
     }
 
     /// Whether everything written so far fitted. A command that changes state asks before it does.
@@ -240,9 +250,11 @@ impl Reply {
         self.simple("OK");
     }
 
-    /// Writes an error line, prefix included.
+    /// Writes an error line, prefix included. It may exceed the largest size: that is what it may have to tell.
     pub fn error(&mut self, line: &[u8]) {
+        let bytes_max = core::mem::replace(&mut self.bytes_max, usize::MAX);
         self.push_text(Kind::Error, line);
+        self.bytes_max = bytes_max;
     }
 
     /// Writes a number.
@@ -270,6 +282,22 @@ impl Reply {
             let (ms, seq) = (id.ms(), id.seq());
             let head = Kind::Id as u32;
             self.words.extend_from_slice(&[head, ms as u32, (ms >> 32) as u32, seq as u32, (seq >> 32) as u32]);
+        }
+    }
+
+    /// Writes an entry ID that is said later, by [`Reply::set_id`].
+    pub(crate) fn open_id(&mut self) -> OpenId {
+        let open = OpenId(self.words.len());
+        self.id(EntryId::MIN);
+        open
+    }
+
+    /// Says an entry ID written before.
+    pub(crate) fn set_id(&mut self, open: OpenId, id: EntryId) {
+        let (ms, seq) = (id.ms(), id.seq());
+        let words = [ms as u32, (ms >> 32) as u32, seq as u32, (seq >> 32) as u32];
+        for (place, word) in self.words.iter_mut().skip(open.0 + 1).zip(words) {
+            *place = word;
         }
     }
 
@@ -334,8 +362,7 @@ impl Reply {
         if self.overflow.is_some() {
             return false;
         }
-        let bytes = (self.words.len() + words).saturating_mul(4).saturating_add(self.text.len()).saturating_add(text);
-        if bytes > self.bytes_max {
+        if self.bytes().saturating_add(words * 4).saturating_add(text) > self.bytes_max {
             self.overflow = Some(Overflow::TooLarge);
             return false;
         }
@@ -409,7 +436,13 @@ impl Token<'_> {
             Token::Integer(value) => 3 + u64::from(value < 0) + decimal_digits(value.unsigned_abs()),
             Token::Bulk(bytes) => bulk_bytes(bytes.len()),
             Token::Id(id) => bulk_bytes(id.to_text().as_bytes().len()),
-            Token::Null | Token::NullArray => if resp3 { 3 } else { 5 },
+            Token::Null | Token::NullArray => {
+                if resp3 {
+                    3
+                } else {
+                    5
+                }
+            }
             Token::Array(len) => 3 + decimal_digits(len as u64),
             Token::Map(len) => 3 + decimal_digits(if resp3 { len as u64 } else { 2 * len as u64 }),
             // In RESP2 each pair is an array of two, with a line `*2` of its own.

@@ -1,8 +1,47 @@
-//! The engine: logical databases of keys, commands on them, effects, waiting readers.
+//! The engine: logical databases of keys, the effects on them, the readers that wait. It knows no command.
+//!
+//! *Design.* A command decides, and hands each decision over as an [`Effect`](effect::Effect) on a key; the engine
+//! applies it, writes it to the journal, moves the key's position and signals the readers that wait on the key. The
+//! same function applies effects on replay. What a command looks up marks what its reply depends on.
+//!
+//! *Invariants*
+//! 1. State changes through `apply` alone, so that replaying the journal gives the same state. Not journaled, and so
+//!    not restored: when consumers were last seen, how many repeated appends were answered, statistics.
+//! 2. An effect that fails has changed nothing and is not in the journal.
+//! 3. Between calls no key is signalled and no unit is open.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::entries::NodeLimits;
+use crate::memory::OutOfMemory;
 use crate::reply::{Protocol, Reply};
+use crate::stream::Stream;
+
+mod apply;
+pub(crate) mod effect;
+mod journal;
+mod keyspace;
+mod replay;
+mod statistics;
+mod timers;
+mod wait;
+
+use apply::Fault;
+use effect::Effect;
+use journal::Journal;
+use keyspace::Keyspace;
+pub(crate) use keyspace::{DATABASES, Database, Key, KeyRef, Stored};
+pub use replay::ReplayError;
+pub(crate) use statistics::Counters;
+pub use statistics::{CommandStatistics, Statistics};
+use timers::Timers;
+pub(crate) use timers::{Purpose, Timer};
+use wait::Waiters;
+pub(crate) use wait::{OwnedRequest, Waiter};
+
+/// Times are kept in 48 bits, which last until the year 10889. A later clock stands still there.
+const NOW_MS_MAX: u64 = (1 << 48) - 1;
 
 /// How an engine is set up. `Config::default()` is a good choice for everything but the hash seed.
 #[derive(Clone, Debug)]
@@ -78,53 +117,32 @@ pub struct Ready {
 }
 
 /// Redis Streams in memory.
+///
+/// Commands go in through [`Engine::call`] and [`Engine::exec`]; what came of them is read from the reply, from
+/// [`Engine::take_ready`] for readers that waited, and from [`Engine::take_effects`] for whoever stores the journal.
 pub struct Engine {
     config: Config,
+    keyspace: Keyspace,
+    journal: Journal,
+    waiters: Waiters,
+    timers: Timers,
+    /// Keys whose waiters have to be looked at, in the order in which they changed.
+    signalled: Vec<KeyRef>,
+    counters: Counters,
 }
 
 impl Engine {
     /// An empty engine.
     pub fn new(config: Config) -> Engine {
-        Engine { config }
-    }
-
-    /// Runs one command. `reply` is cleared first. Errors are replies, too.
-    pub fn call(&mut self, _now_ms: u64, _session: Session, _argv: &[&[u8]], reply: &mut Reply) -> Outcome {
-        reply.clear();
-        Outcome::Done(Position(0))
-    }
-
-    /// Runs commands as one MULTI/EXEC: one clock, one unit of effects, blocking commands answer at once, and waiting
-    /// readers are served after the last one. The reply is an array with a reply (or error) for each command.
-    pub fn exec(&mut self, _now_ms: u64, _session: Session, _batch: &[&[&[u8]]], reply: &mut Reply) -> Outcome {
-        reply.clear();
-        Outcome::Done(Position(0))
-    }
-
-    /// Lets time pass: expires keys, ends waits that timed out, serves readers whose entries matured. To be called
-    /// when [`Engine::next_deadline`] is reached; calling it more often is harmless.
-    pub fn advance(&mut self, _now_ms: u64) {}
-
-    /// The next time, in milliseconds, at which [`Engine::advance`] has something to do.
-    pub fn next_deadline(&self) -> Option<u64> {
-        None
-    }
-
-    /// The next waiting reader that has its reply, in the order in which they were served. To be asked after each
-    /// `call`, `exec` and `advance` until it is `None`.
-    pub fn take_ready(&mut self, _reply: &mut Reply) -> Option<Ready> {
-        None
-    }
-
-    /// Ends a wait without a reply, because the reader went away. False if it no longer waits.
-    pub fn cancel(&mut self, _waiter: WaiterId) -> bool {
-        false
-    }
-
-    /// Moves the effect bytes written since the last time to the end of `out`, whole units only. Returns the position
-    /// they reach.
-    pub fn take_effects(&mut self, _out: &mut Vec<u8>) -> Position {
-        Position(0)
+        Engine {
+            keyspace: Keyspace::new(config.hash_seed),
+            journal: Journal::new(config.journal),
+            waiters: Waiters::default(),
+            timers: Timers::default(),
+            signalled: Vec::new(),
+            counters: Counters::default(),
+            config,
+        }
     }
 
     /// The configuration.
@@ -132,8 +150,295 @@ impl Engine {
         &self.config
     }
 
+    /// Changes the configuration. What is already stored stays as it is; `hash_seed` and `journal` cannot change any
+    /// more and keep their values.
+    pub fn configure(&mut self, config: Config) {
+        let Config { hash_seed, journal, .. } = self.config;
+        self.config = Config { hash_seed, journal, ..config };
+    }
+
+    /// The position of the newest effect.
+    pub fn position(&self) -> Position {
+        self.journal.position()
+    }
+
+    /// Moves the effect bytes written since the last time to the end of `out`, whole units only, and returns the
+    /// position they reach. Each piece taken can be replayed after the pieces before it.
+    pub fn take_effects(&mut self, out: &mut Vec<u8>) -> Position {
+        self.journal.take(out);
+        self.journal.position()
+    }
+
+    /// How many bytes of effects wait to be taken.
+    pub fn effects_len(&self) -> usize {
+        self.journal.len()
+    }
+
+    /// The next time, in milliseconds, at which [`Engine::advance`] has something to do.
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.timers.first().map(|timer| timer.at_ms)
+    }
+
+    /// The next waiting reader that has its reply, in the order in which they were served. To be asked after each
+    /// `call`, `exec` and `advance` until it is `None`.
+    pub fn take_ready(&mut self, reply: &mut Reply) -> Option<Ready> {
+        let (ready, answer) = self.waiters.pop_ready()?;
+        *reply = answer;
+        Some(ready)
+    }
+
+    /// Ends a wait without a reply, because the reader went away. False if it no longer waits.
+    pub fn cancel(&mut self, waiter: WaiterId) -> bool {
+        let Some(slot) = self.waiters.find(waiter) else { return false };
+        drop(self.waiters.remove(slot, &mut self.keyspace));
+        self.prune_timers();
+        true
+    }
+
+    /// The memory the engine holds by its own account, in bytes: what `memory_bytes_max` is compared with.
+    pub fn memory(&self) -> u64 {
+        let parts = [self.keyspace.memory(), self.journal.memory(), self.waiters.memory(), self.timers.memory()];
+        parts.iter().map(|&part| part as u64).sum()
+    }
+
+    /// What was counted since the engine began, or since the last reset.
+    pub fn statistics(&self) -> Statistics<'_> {
+        Statistics::new(&self.counters, self.waiters.len())
+    }
+
+    /// Sets the counters back to zero.
+    pub fn reset_statistics(&mut self) {
+        self.counters = Counters::default();
+    }
+
     /// Checks every invariant of every structure; for tests. The error describes the first breach.
-    pub fn validate(&self) -> Result<(), alloc::string::String> {
+    pub fn validate(&self) -> Result<(), String> {
+        self.keyspace.validate()?;
+        self.waiters.validate(&self.keyspace)?;
+        if !self.signalled.is_empty() {
+            return Err(String::from("engine: 3 a key is signalled"));
+        }
         Ok(())
     }
+
+    // For commands.
+
+    pub(crate) fn database(&self, database: u8) -> &Database {
+        self.keyspace.database(database)
+    }
+
+    pub(crate) fn counters_mut(&mut self) -> &mut Counters {
+        &mut self.counters
+    }
+
+    pub(crate) fn node_limits(&self) -> NodeLimits {
+        NodeLimits { bytes_max: self.config.node_bytes_max, entries_max: self.config.node_entries_max }
+    }
+
+    /// Whether the engine holds more than it may.
+    pub(crate) fn is_memory_exceeded(&self) -> bool {
+        self.config.memory_bytes_max > 0 && self.memory() > self.config.memory_bytes_max
+    }
+
+    /// The key of this name that has a value, without regard to its expiry.
+    pub(crate) fn find(&self, database: u8, name: &[u8]) -> Option<KeyRef> {
+        let at = self.keyspace.find(database, name)?;
+        self.keyspace.key(at)?.value().map(|_| at)
+    }
+
+    pub(crate) fn key(&self, at: KeyRef) -> Option<&Key> {
+        self.keyspace.key(at)
+    }
+
+    pub(crate) fn stream(&self, at: KeyRef) -> Option<&Stream> {
+        self.keyspace.key(at)?.stream()
+    }
+
+    /// For what is not journaled: when a consumer was seen, repeated appends.
+    pub(crate) fn stream_mut(&mut self, at: KeyRef) -> Option<&mut Stream> {
+        self.keyspace.key_mut(at)?.stream_mut()
+    }
+
+    /// The number of a name, to create a value under it. The caller ends with [`Engine::drop_vacant`] if it does not.
+    pub(crate) fn find_or_create(&mut self, database: u8, name: &[u8]) -> Result<KeyRef, OutOfMemory> {
+        self.keyspace.find_or_create(database, name)
+    }
+
+    /// Forgets a name that was found or created, if it has neither value nor waiters.
+    pub(crate) fn drop_vacant(&mut self, at: KeyRef) {
+        self.keyspace.drop_vacant(at);
+    }
+
+    /// Begins a unit of effects.
+    pub(crate) fn open_unit(&mut self) {
+        self.journal.open_unit();
+    }
+
+    /// Ends the unit, and returns its position if it has effects.
+    pub(crate) fn close_unit(&mut self) -> Option<Position> {
+        self.journal.close_unit()
+    }
+
+    /// Makes room in the journal for an effect that is decided but will only be committed after others.
+    pub(crate) fn promise(&mut self, at: KeyRef, effect: &Effect<'_>) -> Result<(), OutOfMemory> {
+        let name_bytes = self.keyspace.key(at).map_or(0, |key| key.name().len());
+        self.journal.reserve(effect.encoded_bytes_max(), name_bytes)
+    }
+
+    /// Applies an effect and writes it to the journal. If the memory for it is not there, nothing has changed.
+    pub(crate) fn commit(&mut self, at: KeyRef, effect: &Effect<'_>) -> Result<(), OutOfMemory> {
+        self.promise(at, effect)?;
+        self.commit_promised(at, effect)
+    }
+
+    /// The same for an effect for which the journal has made room.
+    pub(crate) fn commit_promised(&mut self, at: KeyRef, effect: &Effect<'_>) -> Result<(), OutOfMemory> {
+        let position = self.journal.next_position();
+        let applied = self.apply(at, effect, position);
+        debug_assert!(!matches!(applied, Err(Fault::Misfit(_))), "{applied:?}: {effect:?}");
+        applied?;
+        if let Some(key) = self.keyspace.key_mut(at) {
+            self.journal.write(key.journal_key(at.database), effect);
+        }
+        if matches!(effect, Effect::Remove | Effect::Rename { .. }) {
+            self.keyspace.drop_vacant(at);
+        }
+        Ok(())
+    }
+
+    /// Removes all keys of a database, or of all databases.
+    pub(crate) fn flush(&mut self, database: Option<u8>) -> Result<(), OutOfMemory> {
+        self.journal.reserve(0, 0)?;
+        let position = self.journal.next_position();
+        self.apply_flush(database, position);
+        self.journal.write_flush(database);
+        Ok(())
+    }
+
+    /// Puts a key on the list of those whose waiters have to be looked at. Without memory for the list, the readers
+    /// stay waiting until the next change: a wake-up late, never an entry lost.
+    fn signal(&mut self, at: KeyRef) {
+        if self.signalled.try_reserve(1).is_ok()
+            && let Some(key) = self.keyspace.key_mut(at)
+            && key.signal()
+        {
+            self.signalled.push(at);
+        }
+    }
+
+    /// Forgets all signals: nobody waits while a journal is read.
+    fn drop_signals(&mut self) {
+        while self.next_signalled().is_some() {}
+    }
+
+    /// Takes the first signalled key.
+    pub(crate) fn next_signalled(&mut self) -> Option<KeyRef> {
+        if self.signalled.is_empty() {
+            return None;
+        }
+        let at = self.signalled.remove(0);
+        if let Some(key) = self.keyspace.key_mut(at) {
+            key.clear_signal();
+        }
+        Some(at)
+    }
+
+    // Waiting.
+
+    pub(crate) fn waiter(&self, slot: u32) -> Option<&Waiter> {
+        self.waiters.get(slot)
+    }
+
+    /// Lets a reader wait.
+    pub(crate) fn block(&mut self, waiter: Waiter) -> Result<WaiterId, OutOfMemory> {
+        self.timers.reserve(2)?;
+        let (deadline_ms, mature_ms) = (waiter.deadline_ms, waiter.mature_ms);
+        let (id, slot) = self.waiters.block(waiter, &mut self.keyspace)?;
+        let timers = [(deadline_ms, Purpose::TimeOut), (mature_ms, Purpose::Mature)];
+        for (at_ms, purpose) in timers {
+            if let Some(at_ms) = at_ms {
+                self.timers.push(Timer::of_waiter(at_ms, purpose, slot));
+            }
+        }
+        Ok(id)
+    }
+
+    /// Takes back what a refused [`Engine::block`] left behind.
+    pub(crate) fn unblock_failed(&mut self, keys: &[KeyRef]) {
+        Waiters::drop_unused(keys, &mut self.keyspace);
+    }
+
+    /// The waiters of a key by arrival.
+    pub(crate) fn waiters_of(&self, at: KeyRef) -> Result<Vec<u32>, OutOfMemory> {
+        let Some(list) = self.keyspace.key(at).and_then(|key| key.waiters()) else { return Ok(Vec::new()) };
+        let mut slots = Vec::new();
+        slots.try_reserve_exact(list.len())?;
+        slots.extend(list.iter());
+        Ok(slots)
+    }
+
+    /// Takes a waiter's request, to run it.
+    pub(crate) fn take_request(&mut self, slot: u32) -> Option<OwnedRequest> {
+        self.waiters.get_mut(slot).map(|waiter| core::mem::take(&mut waiter.request))
+    }
+
+    /// Gives a waiter its request back, because it has to wait on; until when its claim may succeed is new.
+    pub(crate) fn keep_waiting(&mut self, slot: u32, request: OwnedRequest, mature_ms: Option<u64>) {
+        let Some(waiter) = self.waiters.get_mut(slot) else { return };
+        waiter.request = request;
+        if waiter.mature_ms != mature_ms {
+            waiter.mature_ms = mature_ms;
+            if let (Some(at_ms), true) = (mature_ms, self.timers.reserve(1).is_ok()) {
+                self.timers.push(Timer::of_waiter(at_ms, Purpose::Mature, slot));
+            }
+        }
+    }
+
+    /// Ends a wait with a reply.
+    pub(crate) fn answer(&mut self, slot: u32, position: Position, reply: Reply) {
+        if let Some(waiter) = self.waiters.remove(slot, &mut self.keyspace) {
+            self.waiters.push_ready(waiter.id, position, reply);
+        }
+    }
+
+    // Time.
+
+    /// Takes the next due timer that is still wanted.
+    pub(crate) fn next_due(&mut self, now_ms: u64) -> Option<Timer> {
+        loop {
+            let timer = self.timers.pop_due(now_ms)?;
+            if self.is_wanted(&timer) {
+                return Some(timer);
+            }
+        }
+    }
+
+    /// Drops timers that are no longer wanted: from the front always, all of them now and then.
+    pub(crate) fn prune_timers(&mut self) {
+        while self.timers.first().is_some_and(|timer| !self.is_wanted(&timer)) {
+            self.timers.pop();
+        }
+        if self.timers.wants_cleaning() {
+            let mut timers = core::mem::take(&mut self.timers);
+            timers.clean(&mut |timer| self.is_wanted(timer));
+            self.timers = timers;
+        }
+    }
+
+    fn is_wanted(&self, timer: &Timer) -> bool {
+        let wanted_ms = match timer.purpose {
+            Purpose::Expire => self.keyspace.key(timer.key()).and_then(|key| key.expires_ms()),
+            Purpose::ForgetProduced => {
+                self.keyspace.key(timer.key()).and_then(|key| key.stream()?.produced_deadline_ms())
+            }
+            Purpose::TimeOut => self.waiters.get(timer.slot).and_then(|waiter| waiter.deadline_ms),
+            Purpose::Mature => self.waiters.get(timer.slot).and_then(|waiter| waiter.mature_ms),
+        };
+        wanted_ms == Some(timer.at_ms)
+    }
+}
+
+/// The clock as the engine uses it.
+pub(crate) fn clamp_now(now_ms: u64) -> u64 {
+    now_ms.min(NOW_MS_MAX)
 }

@@ -1,0 +1,12 @@
+//! Answers its argument.
+//!
+//! Syntax: `ECHO message`. See <https://redis.io/docs/latest/commands/echo/>.
+
+use super::{Call, Flow};
+use crate::error::Error;
+
+pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+    let &[_, message] = call.argv else { return Err(Error::Syntax) };
+    call.reply.bulk(message);
+    Ok(Flow::Done)
+}

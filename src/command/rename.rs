@@ -1,0 +1,18 @@
+//! Gives a key another name, in the place of whatever had it.
+//!
+//! Syntax: `RENAME key newkey`. See <https://redis.io/docs/latest/commands/rename/>.
+
+use super::{Call, Flow};
+use crate::engine::effect::Effect;
+use crate::error::Error;
+
+pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+    let &[_, key, to] = call.argv else { return Err(Error::Syntax) };
+    let at = call.lookup(key).ok_or(Error::NoSuchKey)?;
+    if key != to {
+        call.commit(at, &Effect::Rename { to })?;
+        call.count_changes(1);
+    }
+    call.reply.ok();
+    Ok(Flow::Done)
+}

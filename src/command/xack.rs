@@ -1,0 +1,30 @@
+//! Acknowledges entries: they are no longer pending.
+//!
+//! Syntax: `XACK key group id [id ...]`. See <https://redis.io/docs/latest/commands/xack/>.
+
+use super::args::Args;
+use super::ids::{self, Repeats};
+use super::{Call, Flow};
+use crate::engine::effect::Effect;
+use crate::error::Error;
+
+pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+    let mut args = Args::new(call.argv, 1);
+    let (key, group) = (args.word()?, args.word()?);
+    let Some(found) = call.lookup_group(key, group)? else {
+        call.reply.integer(0);
+        return Ok(Flow::Done);
+    };
+    let mut ids = ids::parse(args.rest())?;
+    let repeats = Repeats::new(&ids)?;
+    let Some((_, pending)) = call.group_at(found) else { return Err(Error::WrongType) };
+    let is_acknowledged = |place: usize| ids.get(place).is_some_and(|&id| pending.is_pending(id));
+    let acknowledged = (0..ids.len()).filter(|&place| is_acknowledged(place) && !repeats.is_repeated(place)).count();
+    ids.retain(|&id| pending.is_pending(id));
+    if acknowledged > 0 {
+        call.commit(found.0, &Effect::Forget { group, ids: &ids })?;
+    }
+    call.count_changes(acknowledged);
+    call.reply.count(acknowledged as u64);
+    Ok(Flow::Done)
+}

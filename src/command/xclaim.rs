@@ -1,0 +1,192 @@
+//! Takes pending entries over, whoever owns them.
+//!
+//! Syntax: `XCLAIM key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-ms] [RETRYCOUNT count]
+//! [FORCE] [JUSTID] [LASTID id]`. See <https://redis.io/docs/latest/commands/xclaim/>.
+
+use alloc::vec::Vec;
+
+use super::args::{self, Args};
+use super::ids::Repeats;
+use super::xrange::write_entry;
+use super::xreadgroup::see_consumer;
+use super::{Call, Flow};
+use crate::engine::KeyRef;
+use crate::engine::effect::{Effect, Owned};
+use crate::error::Error;
+use crate::group::{Group, Pending};
+use crate::id::EntryId;
+use crate::memory::try_push;
+use crate::number::parse_i64;
+
+struct Xclaim<'a> {
+    group: &'a [u8],
+    consumer: &'a [u8],
+    min_idle_ms: u64,
+    ids: Vec<EntryId>,
+    /// The delivery time that the entries get, if not the present one.
+    time_ms: Option<u64>,
+    deliveries: Option<i64>,
+    creates: bool,
+    ids_only: bool,
+    last_id: Option<EntryId>,
+}
+
+/// What was decided.
+#[derive(Default)]
+struct Claim {
+    items: Vec<Owned>,
+    /// Pending entries whose entry is gone.
+    lost: Vec<EntryId>,
+    creates: bool,
+}
+
+pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+    let &[_, key, group, ..] = call.argv else { return Err(Error::Syntax) };
+    // Redis looks for the group before it reads the rest.
+    let (at, _) = call.lookup_group(key, group)?.ok_or(Error::NoKeyOrGroup { key, group })?;
+    Xclaim::parse(call.argv, call.now_ms)?.run(call, at)
+}
+
+impl<'a> Xclaim<'a> {
+    fn parse(argv: &'a [&'a [u8]], now_ms: u64) -> Result<Xclaim<'a>, Error<'a>> {
+        let mut args = Args::new(argv, 1);
+        let (_, group, consumer) = (args.word()?, args.word()?, args.word()?);
+        let min_idle = parse_i64(args.word()?).ok_or(Error::InvalidMinIdle { command: "XCLAIM" })?;
+        let mut ids = Vec::new();
+        while let Some(id) = args.peek().and_then(|word| EntryId::parse(word, 0)) {
+            args.word()?;
+            try_push(&mut ids, id)?;
+        }
+        let mut request = Xclaim {
+            group,
+            consumer,
+            min_idle_ms: u64::try_from(min_idle).unwrap_or(0),
+            ids,
+            time_ms: None,
+            deliveries: None,
+            creates: false,
+            ids_only: false,
+            last_id: None,
+        };
+        while args.len() > 0 {
+            request.accept(&mut args, now_ms)?;
+        }
+        Ok(request)
+    }
+
+    fn accept(&mut self, args: &mut Args<'a>, now_ms: u64) -> Result<(), Error<'a>> {
+        let has_operand = args.len() > 1;
+        if args.keyword("FORCE") {
+            self.creates = true;
+        } else if args.keyword("JUSTID") {
+            self.ids_only = true;
+        } else if has_operand && args.keyword("IDLE") {
+            let idle = option(args, "IDLE")?;
+            self.time_ms = Some(past(now_ms.cast_signed().checked_sub(idle), now_ms));
+        } else if has_operand && args.keyword("TIME") {
+            self.time_ms = Some(past(Some(option(args, "TIME")?), now_ms));
+        } else if has_operand && args.keyword("RETRYCOUNT") {
+            self.deliveries = Some(option(args, "RETRYCOUNT")?).filter(|&count| count >= 0);
+        } else if has_operand && args.keyword("LASTID") {
+            self.last_id = Some(args::id(args.word()?)?);
+        } else {
+            return Err(Error::UnknownClaimOption { option: args.word()? });
+        }
+        Ok(())
+    }
+
+    fn run(self, call: &mut Call<'_, 'a>, at: KeyRef) -> Result<Flow, Error<'a>> {
+        let (now_ms, group, consumer) = (call.now_ms, self.group, self.consumer);
+        let time_ms = self.time_ms.unwrap_or(now_ms);
+        let claim = self.decide(call, at, time_ms)?;
+        call.check_reply()?;
+        if claim.creates && call.engine.is_memory_exceeded() {
+            return Err(Error::OutOfMemory);
+        }
+        let own = Effect::Own { group, consumer: Some(consumer), now_ms, time_ms, items: &claim.items };
+        let forget = Effect::Forget { group, ids: &claim.lost };
+        see_consumer(call, at, group, consumer)?;
+        call.promise(at, &forget)?;
+        let place = self.place(call, at);
+        if let Some(place) = &place {
+            call.promise(at, place)?;
+        }
+        if !claim.items.is_empty() {
+            call.commit(at, &own)?;
+        }
+        if !claim.lost.is_empty() {
+            call.commit_promised(at, &forget)?;
+        }
+        if let Some(place) = &place {
+            call.commit_promised(at, place)?;
+        }
+        call.count_changes(claim.items.len() + claim.lost.len() + usize::from(place.is_some()));
+        Ok(Flow::Done)
+    }
+
+    /// Where LASTID moves the group to: forwards only.
+    fn place(&self, call: &Call<'_, 'a>, at: KeyRef) -> Option<Effect<'a>> {
+        let (_, group) = call.engine.stream(at)?.group(self.group)?;
+        let last_id = self.last_id.filter(|&last_id| last_id > group.last_id)?;
+        Some(Effect::GroupSet { group: self.group, last_id, entries_read: group.entries_read })
+    }
+
+    /// Decides for each ID in order, and writes the reply. An ID that is named twice is claimed twice.
+    fn decide(&self, call: &mut Call<'_, 'a>, at: KeyRef, time_ms: u64) -> Result<Claim, Error<'a>> {
+        let mut claim = Claim::default();
+        let repeats = Repeats::new(&self.ids)?;
+        let Some(stream) = call.engine.stream(at) else { return Err(Error::WrongType) };
+        let Some((_, group)) = stream.group(self.group) else { return Err(Error::WrongType) };
+        let open = call.reply.open_array();
+        for (place, &id) in self.ids.iter().enumerate() {
+            let pending = pending(group, &claim, id, time_ms, repeats.is_repeated(place));
+            let Some(entry) = stream.get(id) else {
+                if pending.is_some() {
+                    try_push(&mut claim.lost, id)?;
+                }
+                continue;
+            };
+            // An entry that is made pending by force counts as delivered once before.
+            let before = match pending {
+                Some((idle_since_ms, deliveries)) => {
+                    let idle_ms = idle_since_ms.map(|since_ms| call.now_ms.saturating_sub(since_ms));
+                    if idle_ms.is_some_and(|idle_ms| idle_ms < self.min_idle_ms) {
+                        continue;
+                    }
+                    deliveries
+                }
+                None if self.creates => 1,
+                None => continue,
+            };
+            claim.creates |= pending.is_none();
+            let deliveries = self.deliveries.unwrap_or(before.saturating_add(i64::from(!self.ids_only)));
+            try_push(&mut claim.items, Owned { id, deliveries })?;
+            if self.ids_only {
+                call.reply.id(id);
+            } else {
+                write_entry(call.reply, &entry);
+            }
+        }
+        call.reply.close_array(open, claim.items.len());
+        Ok(claim)
+    }
+}
+
+/// Since when an entry is idle (for ever, if nobody owns it) and how often it was delivered, as this request has left
+/// it so far. None if it is not pending.
+fn pending(group: &Group, claim: &Claim, id: EntryId, time_ms: u64, is_repeated: bool) -> Option<(Option<u64>, i64)> {
+    if is_repeated && let Some(item) = claim.items.iter().rev().find(|item| item.id == id) {
+        return Some((Some(time_ms), item.deliveries));
+    }
+    let Pending { time_ms, deliveries, consumer, .. } = group.pending(id)?;
+    Some((consumer.map(|_| time_ms), deliveries))
+}
+
+fn option<'a>(args: &mut Args<'a>, option: &'static str) -> Result<i64, Error<'a>> {
+    parse_i64(args.word()?).ok_or(Error::InvalidClaimOption { option })
+}
+
+/// A time that lies before all times, or in the future, is the present one.
+fn past(time: Option<i64>, now_ms: u64) -> u64 {
+    time.and_then(|time| u64::try_from(time).ok()).filter(|&time_ms| time_ms <= now_ms).unwrap_or(now_ms)
+}

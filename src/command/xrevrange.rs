@@ -1,0 +1,11 @@
+//! The entries between two IDs, newest first.
+//!
+//! Syntax: `XREVRANGE key end start [COUNT count]`. See <https://redis.io/docs/latest/commands/xrevrange/>.
+
+use super::xrange::Range;
+use super::{Call, Flow};
+use crate::error::Error;
+
+pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+    Range::parse(call.argv, true)?.run(call)
+}

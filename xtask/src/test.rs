@@ -1,0 +1,120 @@
+//! `cargo xtask test`: every check that a change has to pass, cheap ones first.
+
+use crate::Result;
+use crate::licences;
+use crate::redis::RedisServer;
+use crate::steps::{Run, Step, run_all, run_child, run_tests, select};
+use crate::tools::{cargo, need_component, need_target, root};
+
+const WASM: &str = "wasm32-unknown-unknown";
+
+/// The test programs that compare with a real Redis, each a step of its own; `tests` runs all others.
+const REDIS_TESTS: [&str; 2] = ["conformance", "differential"];
+
+/// The variable that says where the real Redis listens. Without it these programs skip the comparison and say so.
+pub const REDIS_VARIABLE: &str = "BROOKLET_REDIS";
+
+pub const STEPS: &[Step] = &[
+    Step { name: "format", summary: "all code is formatted by rustfmt", run: format },
+    Step { name: "lint", summary: "clippy finds nothing in any target", run: lint },
+    Step { name: "wasm", summary: "the engine builds for wasm32-unknown-unknown", run: wasm },
+    Step { name: "docs", summary: "the documentation builds without a warning", run: docs },
+    Step { name: "licences", summary: "all crates have a licence that deny.toml allows", run: licences },
+    Step {
+        name: "tests",
+        summary: "unit tests, model, replay, blocking, layers, corpora, examples in docs",
+        run: tests,
+    },
+    Step {
+        name: "conformance",
+        summary: "the transcripts, on the engine and on a real redis-server",
+        run: conformance,
+    },
+    Step { name: "differential", summary: "random commands, compared with a real redis-server", run: differential },
+];
+
+pub fn run(arguments: &[String]) -> Result {
+    let steps = select(STEPS.iter().collect(), arguments)?;
+    let mut run = Run { variables: vec![("BROOKLET_DIFFERENTIAL_OPS", "100000".into())], ..Run::default() };
+    run_all("cargo xtask test", &steps, &mut run)
+}
+
+fn format(_: &mut Run) -> Result {
+    need_component("rustfmt", "fmt")?;
+    run_child(&mut cargo(&["fmt", "--all", "--check"]))
+        .map_err(|reason| format!("{reason}; `cargo fmt --all` repairs it"))
+}
+
+fn lint(_: &mut Run) -> Result {
+    need_component("clippy", "clippy")?;
+    run_child(&mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
+}
+
+fn wasm(_: &mut Run) -> Result {
+    need_target(WASM)?;
+    run_child(&mut cargo(&["build", "--package", "brooklet", "--release", "--locked", "--target", WASM]))
+}
+
+/// Private items too: they are what a reader of the source follows, and a link that leads nowhere is a warning.
+fn docs(_: &mut Run) -> Result {
+    let mut command = cargo(&["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"]);
+    run_child(command.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn licences(_: &mut Run) -> Result {
+    licences::check()
+}
+
+fn tests(run: &mut Run) -> Result {
+    let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast", "--lib", "--bins", "--examples"]);
+    for name in test_programs()?.iter().filter(|name| !REDIS_TESTS.contains(&name.as_str())) {
+        command.args(["--test", name]);
+    }
+    // Cargo runs the examples in the documentation in a command of their own; both are run, whatever the first says.
+    let programs = run_tests(run, &mut command);
+    programs.and(run_tests(run, &mut cargo(&["test", "--workspace", "--locked", "--no-fail-fast", "--doc"])))
+}
+
+fn conformance(run: &mut Run) -> Result {
+    run_beside_redis(run, "conformance")
+}
+
+fn differential(run: &mut Run) -> Result {
+    run_beside_redis(run, "differential")
+}
+
+/// Output is not captured: seeds, counts and relaxations belong into the record of a run.
+fn run_beside_redis(run: &mut Run, program: &str) -> Result {
+    let server = RedisServer::start()?;
+    let mut command = cargo(&["test", "--package", "brooklet", "--locked", "--test", program, "--", "--nocapture"]);
+    run_tests(run, command.env(REDIS_VARIABLE, server.address()))
+}
+
+/// The names of the test programs in `tests/`, as Cargo finds them: `tests/NAME.rs` or `tests/NAME/main.rs`.
+fn test_programs() -> Result<Vec<String>> {
+    let entries = std::fs::read_dir(root().join("tests")).map_err(|error| format!("cannot list tests/: {error}"))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|error| format!("cannot list tests/: {error}"))?.path();
+        let is_program = path.extension().is_some_and(|extension| extension == "rs") || path.join("main.rs").is_file();
+        if let (true, Some(name)) = (is_program, path.file_stem()) {
+            names.push(name.to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+#[cfg(test)]
+mod checks {
+    use super::*;
+
+    #[test]
+    fn every_test_program_belongs_to_one_step() {
+        let programs = test_programs().unwrap();
+        assert!(programs.contains(&"layers".to_string()), "{programs:?}");
+        for name in REDIS_TESTS {
+            assert!(STEPS.iter().any(|step| step.name == name), "{name}");
+        }
+    }
+}
