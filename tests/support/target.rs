@@ -14,7 +14,7 @@ use super::transcript::{Argv, Case, Version, parse_version};
 const CLOCK_START_MS: u64 = 1_000_000;
 
 /// The longest that a case may let time pass on a real server.
-const SLEEP_MS_MAX: u64 = 50;
+const SLEEP_MS_MAX: u64 = 250;
 
 /// How long a real server has to block or to wake a reader.
 const PATIENCE: Duration = Duration::from_secs(5);
