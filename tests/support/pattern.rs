@@ -358,19 +358,16 @@ impl fmt::Display for Pattern {
             Pattern::Null => f.write_str("null"),
             Pattern::NullArray => f.write_str("null-array"),
             Pattern::Array { items, open } => {
-                f.write_str("[")?;
-                items.iter().try_for_each(|item| write!(f, "{item} "))?;
-                f.write_str(if *open { "...]" } else { "]" })
+                let items = items.iter().map(ToString::to_string);
+                write!(f, "[{}]", join(items, *open))
             }
             Pattern::Map { pairs, open } => {
-                f.write_str("%{")?;
-                pairs.iter().try_for_each(|(key, value)| write!(f, "{key} {value} "))?;
-                f.write_str(if *open { "...}" } else { "}" })
+                let pairs = pairs.iter().map(|(key, value)| format!("{key} {value}"));
+                write!(f, "%{{{}}}", join(pairs, *open))
             }
             Pattern::Pairs(pairs) => {
-                f.write_str("{")?;
-                pairs.iter().try_for_each(|(key, value)| write!(f, "{key} {value} "))?;
-                f.write_str("}")
+                let pairs = pairs.iter().map(|(key, value)| format!("{key} {value}"));
+                write!(f, "{{{}}}", join(pairs, false))
             }
             Pattern::Any => f.write_str("<any>"),
             Pattern::Id(None) => f.write_str("<id>"),
@@ -380,6 +377,10 @@ impl fmt::Display for Pattern {
             Pattern::Lines(count) => write!(f, "<lines {count}>"),
         }
     }
+}
+
+fn join(items: impl Iterator<Item = String>, open: bool) -> String {
+    items.chain(open.then(|| "...".to_string())).collect::<Vec<_>>().join(" ")
 }
 
 /// Writes a reply in the notation, for messages.

@@ -14,7 +14,7 @@ use super::transcript::{Argv, Case, Version, parse_version};
 const CLOCK_START_MS: u64 = 1_000_000;
 
 /// The longest that a case may let time pass on a real server.
-const SLEEP_MS_MAX: u64 = 50;
+const SLEEP_MS_MAX: u64 = 250;
 
 /// How long a real server has to block or to wake a reader.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -123,6 +123,7 @@ impl Target for EngineTarget {
         for (name, value) in &case.settings {
             match name.as_str() {
                 "maxmemory" => config.memory_bytes_max = *value,
+                "reply-bytes-max" => config.reply_bytes_max = *value as usize,
                 "stream-node-max-bytes" => config.node_bytes_max = *value,
                 "stream-node-max-entries" => config.node_entries_max = *value,
                 "stream-idmp-duration" => config.idmp_duration_s = *value,
@@ -238,8 +239,10 @@ impl ServerTarget {
     }
 
     fn control(&mut self, argv: &[&str]) {
-        let reply = self.control.call(argv);
-        assert!(!matches!(reply, Err(_) | Ok(Value::Error(_))), "{argv:?}: {reply:?}");
+        let reply = self.control.call(argv).unwrap_or_else(|error| panic!("{argv:?}: {error}"));
+        if let Value::Error(line) = reply {
+            panic!("{argv:?}: {}", line.escape_ascii());
+        }
     }
 
     fn client(&mut self, client: u32) -> &mut RespClient {
