@@ -1,0 +1,16 @@
+//! What is stored, and how: chunks of journal bytes, snapshots in parts, the manifest that names them.
+//!
+//! It knows no medium, no clock and nothing of streams: the engine's journal bytes come in, stored values go out, and
+//! the other way round. docs/format.md has the byte tables.
+
+mod bytes;
+mod chunk;
+mod manifest;
+mod part;
+
+pub use bytes::{DecodeFault, EncodeFault, NUMBER_END};
+pub use chunk::{
+    CHUNK_BYTES_MAX, CHUNK_HEADER_BYTES, Chunk, ChunkAssembler, ChunkFault, ChunkGroup, EncodedChunk, LogFault, Tail,
+};
+pub use manifest::{MANIFEST_HEADER_BYTES, Manifest};
+pub use part::{PART_FRAME_BYTES, Part, PartFault, PartRef};
