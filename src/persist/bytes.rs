@@ -268,3 +268,14 @@ pub(super) fn put_u32(out: &mut Vec<u8>, value: u32) {
 pub(super) fn put_u64(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(&value.to_le_bytes());
 }
+
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    /// Repairs the checksum at the end, so that what else is wrong has to be found.
+    pub(in crate::persist) fn reseal(bytes: &mut Vec<u8>) {
+        bytes.truncate(bytes.len() - CHECKSUM_BYTES);
+        seal(bytes);
+    }
+}

@@ -464,3 +464,226 @@ impl ChunkAssembler {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString;
+    use std::vec;
+
+    const TAIL: Tail = Tail { log_id: 0xab, epoch: 5, sequence: 10, checksum: 99 };
+
+    fn journal(len: usize) -> Vec<u8> {
+        (0..len).map(|at| (at * 7) as u8).collect()
+    }
+
+    /// A group of `len` journal bytes after `tail`, at most `payload` of them in a chunk.
+    fn group(tail: &mut Tail, len: usize, payload: usize) -> Vec<EncodedChunk> {
+        let mut chunks = Vec::new();
+        tail.append_group(&journal(len), 3, 77, CHUNK_HEADER_BYTES + payload, &mut chunks).unwrap();
+        chunks
+    }
+
+    /// A chunk that follows `TAIL` as a group of its own.
+    fn next() -> Chunk<'static> {
+        let Tail { log_id, epoch, checksum: previous, .. } = TAIL;
+        let alone = Chunk { is_first: true, is_last: true, units: 1, payload: b"x", ..Chunk::EMPTY };
+        Chunk { log_id, epoch, previous, sequence: 11, ..alone }
+    }
+
+    fn encoded(chunk: Chunk<'_>) -> Vec<u8> {
+        chunk.encode().unwrap().bytes
+    }
+
+    /// Repairs the checksum, so that what else is wrong has to be found.
+    fn reseal(bytes: &mut [u8]) {
+        let checksum = computed_checksum(bytes).to_le_bytes();
+        bytes[CHECKSUM_AT..CHUNK_HEADER_BYTES].copy_from_slice(&checksum);
+    }
+
+    #[test]
+    fn groups_round_trip_at_every_size_of_chunk() {
+        for len in 1..40 {
+            for payload in 1..=len + 1 {
+                let mut tail = TAIL;
+                let chunks = group(&mut tail, len, payload);
+                assert_eq!(chunks.len(), len.div_ceil(payload));
+                let mut assembler = ChunkAssembler::new(TAIL);
+                let (last, others) = chunks.split_last().unwrap();
+                for (place, chunk) in others.iter().enumerate() {
+                    assert_eq!(chunk.bytes.len(), CHUNK_HEADER_BYTES + payload);
+                    assert_eq!(chunk.sequence, 11 + place as u64);
+                    assert_eq!(assembler.push(&chunk.bytes), Ok(None));
+                    assert!(assembler.is_group_open() && assembler.whole_tail() == TAIL);
+                }
+                let whole = assembler.push(&last.bytes).unwrap().unwrap();
+                let expected = ChunkGroup {
+                    first_sequence: 11,
+                    last_sequence: 10 + chunks.len() as u64,
+                    epoch: 5,
+                    base_ms: 77,
+                    units: 3,
+                    is_epoch_mark: false,
+                    journal: &journal(len),
+                };
+                assert_eq!(whole, expected);
+                assert!(!assembler.is_group_open());
+                assert_eq!((assembler.tail(), assembler.whole_tail()), (tail, tail));
+            }
+        }
+    }
+
+    #[test]
+    fn groups_follow_each_other_under_rising_epochs() {
+        let mut tail = Tail::new(0xab);
+        let mut chunks = Vec::new();
+        tail.append_epoch_mark(5, 1, &mut chunks).unwrap();
+        chunks.extend(group(&mut tail, 9, 4));
+        tail.append_epoch_mark(6, 2, &mut chunks).unwrap();
+        chunks.extend(group(&mut tail, 4, 4));
+        let mut assembler = ChunkAssembler::new(Tail::new(0xab));
+        let mut seen = Vec::new();
+        for chunk in &chunks {
+            if let Some(group) = assembler.push(&chunk.bytes).unwrap() {
+                let sequences = (group.first_sequence, group.last_sequence);
+                seen.push((sequences, group.epoch, group.is_epoch_mark, group.journal.to_vec()));
+            }
+        }
+        let expected = [
+            ((1, 1), 5, true, vec![]),
+            ((2, 4), 5, false, journal(9)),
+            ((5, 5), 6, true, vec![]),
+            ((6, 6), 6, false, journal(4)),
+        ];
+        assert_eq!(seen, expected);
+        assert_eq!(tail.append_epoch_mark(5, 3, &mut chunks), Err(EncodeFault::OutOfRange));
+    }
+
+    #[test]
+    fn a_limit_below_the_header_still_makes_progress() {
+        let mut chunks = Vec::new();
+        TAIL.clone().append_group(b"abc", 1, 0, 0, &mut chunks).unwrap();
+        assert_eq!(chunks.len(), 3);
+    }
+
+    #[test]
+    fn what_cannot_be_appended_changes_nothing() {
+        let near_the_end = Tail { sequence: NUMBER_END - 3, ..TAIL };
+        let (mut tail, mut chunks) = (near_the_end, group(&mut TAIL.clone(), 1, 1));
+        assert_eq!(tail.append_group(b"abc", 1, 0, 65, &mut chunks), Err(EncodeFault::OutOfRange));
+        assert_eq!(tail.append_group(b"", 1, 0, 65, &mut chunks), Err(EncodeFault::OutOfRange));
+        assert_eq!(tail.append_group(b"abc", 0, 0, 65, &mut chunks), Err(EncodeFault::OutOfRange));
+        assert_eq!(tail.append_epoch_mark(NUMBER_END, 0, &mut chunks), Err(EncodeFault::OutOfRange));
+        assert_eq!(tail.append_group(b"", 0, 0, 65, &mut chunks), Ok(()));
+        assert_eq!((tail, chunks.len()), (near_the_end, 1));
+        assert_eq!(tail.append_group(b"ab", 1, 0, 65, &mut chunks), Ok(()));
+    }
+
+    #[test]
+    fn chunks_with_right_checksums_in_wrong_places_are_refused() {
+        let wrong = [
+            (Chunk { log_id: 0xac, ..next() }, ChunkFault::WrongLog { expected: 0xab, found: 0xac }),
+            (Chunk { sequence: 10, ..next() }, ChunkFault::Gap { expected: 11, found: 10 }),
+            (Chunk { sequence: 12, ..next() }, ChunkFault::Gap { expected: 11, found: 12 }),
+            (Chunk { previous: 98, ..next() }, ChunkFault::BrokenChain { expected: 99, found: 98 }),
+            (Chunk { epoch: 4, ..next() }, ChunkFault::EpochWentBack { expected: 5, found: 4 }),
+            (Chunk { is_first: false, ..next() }, ChunkFault::BadFlags("it goes on with a group that was not begun")),
+        ];
+        let mut assembler = ChunkAssembler::new(TAIL);
+        for (chunk, fault) in wrong {
+            assert_eq!(assembler.push(&encoded(chunk)), Err(LogFault { sequence: 11, fault }));
+            assert_eq!((assembler.tail(), assembler.whole_tail()), (TAIL, TAIL));
+        }
+        assert!(assembler.push(&encoded(next())).unwrap().is_some());
+    }
+
+    #[test]
+    fn nothing_comes_between_the_chunks_of_a_group() {
+        let chunks = group(&mut TAIL.clone(), 3, 1);
+        let mut assembler = ChunkAssembler::new(TAIL);
+        assert_eq!(assembler.push(&chunks[0].bytes), Ok(None));
+        let inside = Chunk { sequence: 12, previous: chunks[0].checksum, ..next() };
+        let mark = Chunk { is_epoch_mark: true, units: 0, payload: b"", epoch: 6, ..inside };
+        for (chunk, fault) in [
+            (inside, "it begins a group inside another"),
+            (mark, "it begins a group inside another"),
+            (Chunk { is_first: false, epoch: 6, ..inside }, "the epoch changes inside a group"),
+        ] {
+            let fault = ChunkFault::BadFlags(fault);
+            assert_eq!(assembler.push(&encoded(chunk)), Err(LogFault { sequence: 12, fault }));
+        }
+        assert_eq!(assembler.push(&chunks[1].bytes), Ok(None));
+        assert_eq!(assembler.push(&chunks[2].bytes).unwrap().unwrap().journal, journal(3));
+    }
+
+    #[test]
+    fn a_right_checksum_is_not_enough() {
+        let mark = Chunk { is_epoch_mark: true, units: 0, payload: b"", ..next() };
+        let cases = [
+            (Chunk { units: 0, ..next() }, "units are counted in the last chunk of a group"),
+            (Chunk { is_last: false, ..next() }, "units are counted in the last chunk of a group"),
+            (Chunk { units: 1, ..mark }, "units are counted in the last chunk of a group"),
+            (Chunk { is_first: false, ..mark }, "an epoch mark is not a group of its own"),
+            (Chunk { is_last: false, ..mark }, "an epoch mark is not a group of its own"),
+            (Chunk { payload: b"x", ..mark }, "an epoch mark holds bytes, or another chunk none"),
+            (Chunk { payload: b"", ..next() }, "an epoch mark holds bytes, or another chunk none"),
+        ];
+        for (chunk, fault) in cases {
+            assert_eq!(Chunk::decode(&encoded(chunk)), Err(DecodeFault::Malformed(fault)), "{chunk:?}");
+        }
+        assert!(Chunk::decode(&encoded(mark)).is_ok());
+    }
+
+    /// What decoding says once the bytes at a place are others and the checksum is right.
+    fn planted(at: usize, bytes: &[u8]) -> Result<Chunk<'static>, DecodeFault> {
+        let mut chunk = encoded(next());
+        chunk[at..at + bytes.len()].copy_from_slice(bytes);
+        reseal(&mut chunk);
+        Chunk::decode(chunk.leak())
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_malformed() {
+        let malformed = |what| Err(DecodeFault::Malformed(what));
+        assert_eq!(planted(4, &[0]), malformed("version 0"));
+        assert_eq!(planted(24, &[0; 8]), malformed("a chunk's sequence is out of range"));
+        assert_eq!(planted(24, &NUMBER_END.to_le_bytes()), malformed("a chunk's sequence is out of range"));
+        assert_eq!(planted(16, &NUMBER_END.to_le_bytes()), malformed("a chunk's epoch is out of range"));
+        assert_eq!(planted(48, &[255; 4]), Err(DecodeFault::Torn { has: 65, needs: 64 + (1 << 32) - 1 }));
+        assert_eq!(planted(48, &[0]), Err(DecodeFault::Excess { has: 65, needs: 64 }));
+        let mut short_header = encoded(next());
+        (short_header[6], short_header[48]) = (63, 2);
+        reseal(&mut short_header);
+        assert_eq!(Chunk::decode(&short_header), malformed("a chunk's header is too short"));
+    }
+
+    #[test]
+    fn what_is_newer_is_told_from_what_is_damaged() {
+        assert_eq!(planted(4, &[2]), Err(DecodeFault::TooNew { major: 2, flags: FIRST | LAST }));
+        assert_eq!(planted(5, &[0x13]), Err(DecodeFault::TooNew { major: 1, flags: 0x13 }));
+        assert_eq!(planted(5, &[0x0b]).map(|chunk| chunk.payload), Ok(&b"x"[..]));
+        let mut damaged = encoded(next());
+        damaged[4] = 2;
+        assert!(matches!(Chunk::decode(&damaged), Err(DecodeFault::BadChecksum { .. })));
+    }
+
+    #[test]
+    fn a_longer_header_is_skipped() {
+        let mut bytes = encoded(next());
+        bytes[6] = 72;
+        bytes.splice(64..64, [9; 8]);
+        reseal(&mut bytes);
+        assert_eq!(Chunk::decode(&bytes).map(|chunk| chunk.payload), Ok(&b"x"[..]));
+    }
+
+    #[test]
+    fn faults_say_what_and_where() {
+        let fault = ChunkAssembler::new(TAIL).push(&[0; 7]).unwrap_err();
+        assert_eq!(fault.to_string(), "chunk 11 of the log: its first four bytes are not those of such a value");
+        let fault = ChunkAssembler::new(TAIL).push(b"BRK1").unwrap_err();
+        assert_eq!(fault.to_string(), "chunk 11 of the log: torn: 4 bytes of at least 6");
+        let gap = Chunk { sequence: 14, ..next() };
+        let fault = ChunkAssembler::new(TAIL).push(&encoded(gap)).unwrap_err();
+        assert_eq!(fault.to_string(), "chunk 11 of the log: chunk 14 stands where chunk 11 should");
+    }
+}

@@ -159,3 +159,104 @@ fn decode_parts(rows: &[u8], count: u32) -> Result<Vec<PartRef>, DecodeFault> {
     }
     Ok(parts)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::bytes::testing::reseal;
+    use super::*;
+    use std::vec;
+
+    fn part(id: u64) -> PartRef {
+        PartRef { id, length: 60_000 + id as u32, checksum: !id }
+    }
+
+    fn manifest() -> Manifest {
+        Manifest {
+            log_id: u64::MAX,
+            epoch: 3,
+            upto_sequence: 40,
+            upto_checksum: 41,
+            state_hash: 42,
+            created_ms: 43,
+            next_part_id: 8,
+            is_lossy: false,
+            parts: vec![part(7), part(0), part(3)],
+        }
+    }
+
+    #[test]
+    fn manifests_round_trip() {
+        let lossy = Manifest { is_lossy: true, ..manifest() };
+        let last = Manifest { epoch: NUMBER_END - 1, upto_sequence: NUMBER_END - 1, ..manifest() };
+        for manifest in [Manifest::default(), manifest(), lossy, last] {
+            assert_eq!(Manifest::decode(&manifest.encode().unwrap()), Ok(manifest));
+        }
+    }
+
+    #[test]
+    fn the_log_goes_on_behind_what_is_covered() {
+        assert_eq!(manifest().tail(), Tail { log_id: u64::MAX, epoch: 3, sequence: 40, checksum: 41 });
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_not_written() {
+        for manifest in [
+            Manifest { epoch: NUMBER_END, ..manifest() },
+            Manifest { upto_sequence: NUMBER_END, ..manifest() },
+            Manifest { upto_sequence: 0, ..manifest() },
+            Manifest { next_part_id: NUMBER_END + 1, ..manifest() },
+            Manifest { next_part_id: 7, ..manifest() },
+        ] {
+            assert_eq!(manifest.encode(), Err(EncodeFault::OutOfRange), "{manifest:?}");
+        }
+    }
+
+    /// What decoding says once the bytes at a place are others and the checksum is right.
+    fn planted(at: usize, bytes: &[u8]) -> Result<Manifest, DecodeFault> {
+        let mut encoded = manifest().encode().unwrap();
+        encoded[at..at + bytes.len()].copy_from_slice(bytes);
+        reseal(&mut encoded);
+        Manifest::decode(&encoded)
+    }
+
+    #[test]
+    fn a_right_checksum_is_not_enough() {
+        let limit = NUMBER_END.to_le_bytes();
+        for (at, bytes) in [(6, &[71][..]), (16, &limit), (24, &limit), (24, &[0; 8]), (56, &[7]), (56, &[255; 8])] {
+            let fault = planted(at, bytes).unwrap_err();
+            let is_length = matches!(fault, DecodeFault::Excess { .. });
+            assert!(matches!(fault, DecodeFault::Malformed(_)) || (at == 6 && is_length), "{at}: {fault:?}");
+        }
+        assert_eq!(planted(68, &[0]), Err(DecodeFault::Malformed("version 0")));
+        assert_eq!(planted(64, &[4]), Err(DecodeFault::Torn { has: 140, needs: 160 }));
+        assert_eq!(planted(64, &[255; 4]), Err(DecodeFault::Torn { has: 140, needs: 80 + 20 * ((1 << 32) - 1) }));
+        assert_eq!(planted(64, &[2]), Err(DecodeFault::Excess { has: 140, needs: 120 }));
+    }
+
+    /// Twenty bytes less of header and one part more: the length is right.
+    #[test]
+    fn a_short_header_is_malformed() {
+        let mut encoded = manifest().encode().unwrap();
+        encoded[6] = 52;
+        encoded[64] = 4;
+        reseal(&mut encoded);
+        assert_eq!(Manifest::decode(&encoded), Err(DecodeFault::Malformed("a manifest's header is too short")));
+    }
+
+    #[test]
+    fn the_oldest_reader_and_the_high_flags_decide_who_reads() {
+        assert_eq!(planted(68, &[2]), Err(DecodeFault::TooNew { major: 2, flags: 0 }));
+        assert_eq!(planted(5, &[0x10]), Err(DecodeFault::TooNew { major: 1, flags: 0x10 }));
+        assert_eq!(planted(4, &[2]), Ok(manifest()));
+        assert_eq!(planted(5, &[0x0e]), Ok(manifest()));
+    }
+
+    #[test]
+    fn a_longer_header_is_skipped() {
+        let mut encoded = manifest().encode().unwrap();
+        encoded[6] = 80;
+        encoded.splice(72..72, [9; 8]);
+        reseal(&mut encoded);
+        assert_eq!(Manifest::decode(&encoded), Ok(manifest()));
+    }
+}

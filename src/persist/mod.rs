@@ -13,4 +13,4 @@ pub use chunk::{
     CHUNK_BYTES_MAX, CHUNK_HEADER_BYTES, Chunk, ChunkAssembler, ChunkFault, ChunkGroup, EncodedChunk, LogFault, Tail,
 };
 pub use manifest::{MANIFEST_HEADER_BYTES, Manifest};
-pub use part::{PART_FRAME_BYTES, Part, PartFault, PartRef};
+pub use part::{PART_FRAME_BYTES, PART_HEADER_BYTES, Part, PartFault, PartRef};

@@ -25,14 +25,15 @@ use super::bytes::{
 };
 use crate::memory::OutOfMemory;
 
-const HEADER_BYTES: usize = 32;
+/// The length of the header.
+pub const PART_HEADER_BYTES: usize = 32;
 
 /// What a part is longer than its payload.
-pub const PART_FRAME_BYTES: usize = HEADER_BYTES + CHECKSUM_BYTES;
+pub const PART_FRAME_BYTES: usize = PART_HEADER_BYTES + CHECKSUM_BYTES;
 
 const MAGIC: [u8; 4] = *b"BRP1";
 
-const _: () = assert!(HEADER_BYTES > HEAD_BYTES);
+const _: () = assert!(PART_HEADER_BYTES > HEAD_BYTES);
 
 /// How a manifest lists a part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,7 +74,7 @@ impl<'a> Part<'a> {
         head.check_version(head.major, 0)?;
         check_length(bytes, needs)?;
 
-        require(usize::from(head.header_bytes) >= HEADER_BYTES, "a part's header is too short")?;
+        require(usize::from(head.header_bytes) >= PART_HEADER_BYTES, "a part's header is too short")?;
         require(id < NUMBER_END, "a part's ID is out of range")?;
         let body = bytes.get(usize::from(head.header_bytes)..).unwrap_or(&[]);
         let (payload, _checksum) = body.split_last_chunk::<CHECKSUM_BYTES>().unwrap_or((&[], &[0; CHECKSUM_BYTES]));
@@ -86,12 +87,12 @@ impl<'a> Part<'a> {
         let length = u32::try_from(length).ok().filter(|_| self.id < NUMBER_END).ok_or(EncodeFault::OutOfRange)?;
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(length as usize).map_err(OutOfMemory::from)?;
-        Head { magic: MAGIC, major: MAJOR, flags: 0, header_bytes: HEADER_BYTES as u16 }.put(&mut bytes);
+        Head { magic: MAGIC, major: MAJOR, flags: 0, header_bytes: PART_HEADER_BYTES as u16 }.put(&mut bytes);
         put_u64(&mut bytes, self.log_id);
         put_u64(&mut bytes, self.id);
         put_u32(&mut bytes, length - PART_FRAME_BYTES as u32);
         bytes.extend_from_slice(&[self.kind, 0, 0, 0]);
-        debug_assert_eq!(bytes.len(), HEADER_BYTES);
+        debug_assert_eq!(bytes.len(), PART_HEADER_BYTES);
         bytes.extend_from_slice(self.payload);
         let checksum = seal(&mut bytes);
         Ok((bytes, PartRef { id: self.id, length, checksum }))
@@ -165,5 +166,69 @@ impl core::error::Error for PartFault {}
 impl From<DecodeFault> for PartFault {
     fn from(fault: DecodeFault) -> Self {
         PartFault::Undecodable(fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::bytes::testing::reseal;
+    use super::*;
+
+    const PART: Part<'static> = Part { log_id: 1 << 63, id: 9, kind: 200, payload: b"payload" };
+
+    #[test]
+    fn parts_round_trip() {
+        for part in [PART, Part { payload: b"", ..PART }, Part { id: NUMBER_END - 1, kind: 0, ..PART }] {
+            let (bytes, listed) = part.encode().unwrap();
+            assert_eq!(bytes.len(), part.payload.len() + PART_FRAME_BYTES);
+            assert_eq!(Part::decode(&bytes), Ok(part));
+            assert_eq!(listed.decode(part.log_id, &bytes), Ok(part));
+        }
+        assert_eq!(Part { id: NUMBER_END, ..PART }.encode(), Err(EncodeFault::OutOfRange));
+    }
+
+    #[test]
+    fn a_part_is_the_one_that_is_listed() {
+        let (bytes, listed) = PART.encode().unwrap();
+        assert_eq!(listed.decode(7, &bytes), Err(PartFault::WrongLog { expected: 7, found: 1 << 63 }));
+        let other = Part { id: 8, ..PART }.encode().unwrap().0;
+        assert_eq!(listed.decode(1 << 63, &other), Err(PartFault::WrongPart { expected: 9, found: 8 }));
+        let (rewritten, found) = Part { payload: b"PAYLOAD", ..PART }.encode().unwrap();
+        let not_as_listed = PartFault::NotAsListed { expected: listed.checksum, found: found.checksum };
+        assert_eq!(listed.decode(1 << 63, &rewritten), Err(not_as_listed));
+        let shorter = PartRef { length: listed.length - 1, ..listed };
+        assert!(matches!(shorter.decode(1 << 63, &bytes), Err(PartFault::NotAsListed { .. })));
+        assert!(matches!(listed.decode(1 << 63, &bytes[1..]), Err(PartFault::Undecodable(DecodeFault::BadMagic))));
+    }
+
+    /// What decoding says once the byte at a place is another and the checksum is right.
+    fn planted(at: usize, byte: u8) -> Result<Part<'static>, DecodeFault> {
+        let (mut bytes, _) = PART.encode().unwrap();
+        bytes[at] = byte;
+        reseal(&mut bytes);
+        Part::decode(bytes.leak())
+    }
+
+    #[test]
+    fn a_right_checksum_is_not_enough() {
+        assert_eq!(planted(4, 0), Err(DecodeFault::Malformed("version 0")));
+        assert_eq!(planted(22, 0x20), Err(DecodeFault::Malformed("a part's ID is out of range")));
+        assert_eq!(planted(24, 8), Err(DecodeFault::Torn { has: 47, needs: 48 }));
+        assert_eq!(planted(24, 6), Err(DecodeFault::Excess { has: 47, needs: 46 }));
+        assert_eq!(planted(4, 2), Err(DecodeFault::TooNew { major: 2, flags: 0 }));
+        assert_eq!(planted(5, 0x80), Err(DecodeFault::TooNew { major: 1, flags: 0x80 }));
+        assert_eq!(planted(5, 0x0f), Ok(PART));
+    }
+
+    #[test]
+    fn headers_of_other_lengths() {
+        let (mut bytes, _) = PART.encode().unwrap();
+        (bytes[6], bytes[24]) = (31, 8);
+        reseal(&mut bytes);
+        assert_eq!(Part::decode(&bytes), Err(DecodeFault::Malformed("a part's header is too short")));
+        (bytes[6], bytes[24]) = (36, 7);
+        bytes.splice(32..32, [9; 4]);
+        reseal(&mut bytes);
+        assert_eq!(Part::decode(&bytes), Ok(PART));
     }
 }
