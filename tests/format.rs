@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use brooklet::persist::{
-    CHUNK_BYTES_MAX, CHUNK_HEADER_BYTES, Chunk, ChunkAssembler, ChunkFault, ChunkGroup, DecodeFault, EncodedChunk, LogFault,
-    MANIFEST_HEADER_BYTES, Manifest, PART_HEADER_BYTES, Part, PartFault, PartRef, Tail,
+    CHUNK_BYTES_MAX, CHUNK_HEADER_BYTES, Chunk, ChunkAssembler, ChunkFault, ChunkGroup, DecodeFault, EncodedChunk,
+    LogFault, MANIFEST_HEADER_BYTES, Manifest, PART_HEADER_BYTES, Part, PartFault, PartRef, Tail,
 };
 use brooklet::{Config, Engine, Outcome, Reply, Session, Value};
 use xxhash_rust::xxh64::xxh64;
