@@ -3,7 +3,9 @@
 use super::table::{self, CommandInfo};
 use super::{Block, Call, Flow};
 use crate::engine::effect::Effect;
-use crate::engine::{Engine, Outcome, OwnedRequest, Position, Purpose, Session, Waiter, WaiterId, clamp_now};
+use crate::engine::{
+    DATABASES, Engine, Outcome, OwnedRequest, Position, Purpose, Session, Waiter, WaiterId, clamp_now,
+};
 use crate::error::Error;
 use crate::memory::try_push;
 use crate::reply::Reply;
@@ -28,6 +30,9 @@ impl Engine {
         let now_ms = clamp_now(now_ms);
         reply.clear();
         reply.set_bytes_max(self.config().reply_bytes_max);
+        if self.refuse_database(session, reply) {
+            return Outcome::Done(Position(0));
+        }
         self.open_unit();
         let (flow, depends) = run(self, now_ms, session, argv, reply, Mode::Alone);
         let written = self.close_unit();
@@ -54,6 +59,9 @@ impl Engine {
         let now_ms = clamp_now(now_ms);
         reply.clear();
         reply.set_bytes_max(self.config().reply_bytes_max);
+        if self.refuse_database(session, reply) {
+            return Outcome::Done(Position(0));
+        }
         if batch.iter().any(|argv| self.check_command(argv).is_err()) {
             self.counters_mut().count_error(Error::ExecAbort.prefix());
             Error::ExecAbort.reply(reply);
@@ -117,6 +125,16 @@ impl Engine {
         // Without memory for the effect the IDs are remembered a little longer: until the next one is.
         let _ = self.commit(at, &Effect::ExpireProduced { through_ms });
         self.close_unit();
+    }
+
+    /// Answers an error if the session's database does not exist.
+    fn refuse_database(&mut self, session: Session, reply: &mut Reply) -> bool {
+        let refused = session.database >= DATABASES;
+        if refused {
+            self.counters_mut().count_error(Error::DatabaseRange.prefix());
+            Error::DatabaseRange.reply(reply);
+        }
+        refused
     }
 
     /// Whether a command could be run at all.

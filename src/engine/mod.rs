@@ -1,6 +1,6 @@
 //! The engine: logical databases of keys, the effects on them, the readers that wait. It knows no command.
 //!
-//! *Design.* A command decides, and hands each decision over as an [`Effect`](effect::Effect) on a key; the engine
+//! *Design.* A command decides, and hands each decision over as an [`Effect`] on a key; the engine
 //! applies it, writes it to the journal, moves the key's position and signals the readers that wait on the key. The
 //! same function applies effects on replay. What a command looks up marks what its reply depends on.
 //!
