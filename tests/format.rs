@@ -18,9 +18,11 @@ use brooklet::persist::{
 use brooklet::{Config, Engine, Outcome, Reply, Session, Value};
 use xxhash_rust::xxh64::xxh64;
 
-mod support;
+#[allow(dead_code, reason = "shared with other test programs, each of which uses its own part")]
+#[path = "support/pattern.rs"]
+mod pattern;
 
-use support::pattern::{Face, Pattern, describe, parse_arguments};
+use pattern::{Face, Pattern, describe, parse_arguments};
 
 const LOG_ID: u64 = 0x0123_4567_89ab_cdef;
 
