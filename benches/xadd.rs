@@ -1,0 +1,148 @@
+//! How fast entries are appended one at a time, with how many allocations, and whether that depends on how many there
+//! are already. Beside it, for scale, what redis-benchmark says of XADD on a real server over loopback.
+
+#![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a failed benchmark may panic")]
+
+mod support;
+
+use support::engine::Bench;
+use support::measure::Rounds;
+use support::server::Server;
+use support::{allocator, shapes, table};
+
+const RATE_TARGET: f64 = 5e6;
+const FLAT_TARGET: f64 = 1.2;
+
+/// Calls in one round of the rates, and how many rounds there are.
+const RATE_CALLS: usize = 200_000;
+const RATE_ROUNDS: usize = 21;
+
+/// Calls in one round at one size, and how many rounds there are.
+const FLAT_CALLS: usize = 5_000;
+const FLAT_ROUNDS: usize = 41;
+const FLAT_SIZES: [usize; 4] = [10_000, 100_000, 1_000_000, 10_000_000];
+
+/// How many appends share a millisecond.
+const CALLS_PER_MS: usize = 1000;
+
+/// How many appends go by between two times that the journal is taken.
+const CALLS_PER_TAKE: usize = 500;
+
+fn main() {
+    let requests = Requests::new();
+    print_rates(&requests);
+    print_flatness(&requests);
+}
+
+/// Requests whose ID is `*`, to be sent again and again.
+struct Requests {
+    words: Vec<Vec<Vec<u8>>>,
+}
+
+impl Requests {
+    fn new() -> Requests {
+        let mut words = shapes::small_requests(4096);
+        words.iter_mut().for_each(|request| request[2] = b"*".to_vec());
+        Requests { words }
+    }
+
+    fn argvs(&self) -> Vec<Vec<&[u8]>> {
+        self.words.iter().map(|words| words.iter().map(Vec::as_slice).collect()).collect()
+    }
+}
+
+/// Appends `calls` entries. With `effects`, the journal is taken into it now and then and thrown away.
+fn append(bench: &mut Bench, argvs: &[Vec<&[u8]>], calls: usize, mut effects: Option<&mut Vec<u8>>) {
+    for (number, argv) in argvs.iter().cycle().take(calls).enumerate() {
+        bench.now_ms += u64::from(number % CALLS_PER_MS == 0);
+        bench.call(argv);
+        if let Some(effects) = &mut effects
+            && number % CALLS_PER_TAKE == 0
+        {
+            effects.clear();
+            bench.engine.take_effects(effects);
+        }
+    }
+}
+
+fn print_rates(requests: &Requests) {
+    let argvs = requests.argvs();
+    let kinds = [("in memory", false), ("journal on, taken every 500 calls", true)];
+    let mut benches = kinds.map(|(_, journal)| (Bench::new(journal), Rounds::default(), 0));
+    for _ in 0..RATE_ROUNDS {
+        for (bench, rounds, allocations) in &mut benches {
+            let journal = bench.engine.config().journal;
+            let mut effects = Vec::new();
+            // What one round left behind must not be the next one's load.
+            bench.run(&["FLUSHALL"]);
+            append(bench, &argvs, 1000, journal.then_some(&mut effects));
+            let before = allocator::calls();
+            rounds.measure(RATE_CALLS, || append(bench, &argvs, RATE_CALLS, journal.then_some(&mut effects)));
+            *allocations += allocator::calls() - before;
+        }
+    }
+    let mut rows = Vec::new();
+    for ((name, _), (_, rounds, allocations)) in kinds.iter().zip(&benches) {
+        let [median, spread] = rounds.cells();
+        let per_call = *allocations as f64 / (RATE_CALLS * RATE_ROUNDS) as f64;
+        rows.push(vec![
+            format!("XADD, {name}"),
+            median,
+            spread,
+            format!("{:.2} M/s", rounds.per_second() / 1e6),
+            format!("{per_call:.4}"),
+            format!(">= 5 M/s: {}", table::verdict(rounds.per_second() >= RATE_TARGET)),
+        ]);
+    }
+    if let Some(server) = Server::from_environment() {
+        rows.extend([(1, 50_000), (100, 1_000_000)].into_iter().filter_map(|each| redis_row(&server, each)));
+    }
+    let head = ["4 small fields, one at a time", "ns", "spread", "rate", "allocations a call", "target"];
+    table::print("Rate of XADD", &head, &rows);
+}
+
+/// What redis-benchmark reaches with its fifty connections.
+fn redis_row(server: &Server, (pipeline, calls): (usize, usize)) -> Option<Vec<String>> {
+    let command = "XADD bench * user u1234 action click page /home count 17";
+    let words: Vec<&str> = command.split(' ').collect();
+    let rate = server.benchmark(calls, pipeline, &words)?;
+    Some(vec![
+        format!("redis-benchmark -P {pipeline}"),
+        format!("{:.0}", 1e9 / rate),
+        String::new(),
+        format!("{:.2} M/s", rate / 1e6),
+        String::new(),
+        String::from("for scale"),
+    ])
+}
+
+/// Appends to streams of several sizes in turn, each cut back to its size after its round.
+fn print_flatness(requests: &Requests) {
+    let argvs = requests.argvs();
+    let mut benches = FLAT_SIZES.map(|size| {
+        let mut bench = Bench::new(false);
+        append(&mut bench, &argvs, size, None);
+        (size, bench, Rounds::default())
+    });
+    for _ in 0..FLAT_ROUNDS {
+        for (size, bench, rounds) in &mut benches {
+            // One untimed batch brings this stream's memory back into the caches that the others have used.
+            append(bench, &argvs, FLAT_CALLS, None);
+            rounds.measure(FLAT_CALLS, || append(bench, &argvs, FLAT_CALLS, None));
+            bench.run(&["XTRIM", shapes::KEY, "MAXLEN", "=", &size.to_string()]);
+        }
+    }
+    let least = benches.iter().map(|(_, _, rounds)| rounds.median_ns()).fold(f64::INFINITY, f64::min);
+    let mut rows = Vec::new();
+    for (size, bench, rounds) in &mut benches {
+        bench.run(&["XLEN", shapes::KEY]);
+        assert_eq!(bench.integer(), *size as i64, "the stream keeps its size");
+        let [median, spread] = rounds.cells();
+        let ratio = rounds.median_ns() / least;
+        let verdict = format!("<= {FLAT_TARGET}: {}", table::verdict(ratio <= FLAT_TARGET));
+        rows.push(vec![size.to_string(), median, spread, format!("{ratio:.2}"), verdict]);
+    }
+    let head = ["entries in the stream", "ns", "spread", "to the least", "target"];
+    table::print("Cost of one XADD by size of the stream", &head, &rows);
+}
