@@ -293,6 +293,9 @@ impl Engine {
 
     /// Makes room in the journal for an effect that is decided but will only be committed after others.
     pub(crate) fn promise(&mut self, at: KeyRef, effect: &Effect<'_>) -> Result<(), OutOfMemory> {
+        if !self.journal.is_enabled() {
+            return Ok(());
+        }
         let name_bytes = self.keyspace.key(at).map_or(0, |key| key.name().len());
         self.journal.reserve(effect.encoded_bytes_max(), name_bytes)
     }
@@ -330,8 +333,9 @@ impl Engine {
     /// Puts a key on the list of those whose waiters have to be looked at. Without memory for the list, the readers
     /// stay waiting until the next change: a wake-up late, never an entry lost.
     fn signal(&mut self, at: KeyRef) {
-        if self.signalled.try_reserve(1).is_ok()
-            && let Some(key) = self.keyspace.key_mut(at)
+        if let Some(key) = self.keyspace.key_mut(at)
+            && key.waiters().is_some()
+            && self.signalled.try_reserve(1).is_ok()
             && key.signal()
         {
             self.signalled.push_back(at);
