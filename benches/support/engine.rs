@@ -23,7 +23,8 @@ impl Bench {
     #[inline]
     pub(crate) fn call(&mut self, argv: &[&[u8]]) {
         let outcome = self.engine.call(self.now_ms, Session::default(), argv, &mut self.reply);
-        let failed = !matches!(outcome, Outcome::Done(_)) || matches!(self.reply.tokens().next(), Some(Token::Error(_)));
+        let failed =
+            !matches!(outcome, Outcome::Done(_)) || matches!(self.reply.tokens().next(), Some(Token::Error(_)));
         if failed {
             self.fail(argv);
         }
