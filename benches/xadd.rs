@@ -6,21 +6,24 @@
 
 mod support;
 
-use support::engine::Bench;
+use support::engine::{Bench, argv};
 use support::measure::Rounds;
 use support::server::Server;
-use support::{allocator, shapes, table};
+use support::shapes::{self, Request};
+use support::{allocator, table};
 
 const RATE_TARGET: f64 = 5e6;
 const FLAT_TARGET: f64 = 1.2;
 
-/// Calls in one round of the rates, and how many rounds there are.
-const RATE_CALLS: usize = 200_000;
-const RATE_ROUNDS: usize = 21;
+/// Calls in one round. A round takes about a millisecond: most rounds then fit between two interruptions by others.
+const CALLS: usize = 5_000;
 
-/// Calls in one round at one size, and how many rounds there are.
-const FLAT_CALLS: usize = 5_000;
-const FLAT_ROUNDS: usize = 41;
+/// How many rounds the rates take, and how long their streams are.
+const RATE_ROUNDS: usize = 201;
+const RATE_SIZE: usize = 100_000;
+
+/// How many rounds each size takes, and the sizes.
+const FLAT_ROUNDS: usize = 61;
 const FLAT_SIZES: [usize; 4] = [10_000, 100_000, 1_000_000, 10_000_000];
 
 /// How many appends share a millisecond.
@@ -37,7 +40,7 @@ fn main() {
 
 /// Requests whose ID is `*`, to be sent again and again.
 struct Requests {
-    words: Vec<Vec<Vec<u8>>>,
+    words: Vec<Request>,
 }
 
 impl Requests {
@@ -48,7 +51,7 @@ impl Requests {
     }
 
     fn argvs(&self) -> Vec<Vec<&[u8]>> {
-        self.words.iter().map(|words| words.iter().map(Vec::as_slice).collect()).collect()
+        self.words.iter().map(|words| argv(words)).collect()
     }
 }
 
@@ -69,23 +72,24 @@ fn append(bench: &mut Bench, argvs: &[Vec<&[u8]>], calls: usize, mut effects: Op
 fn print_rates(requests: &Requests) {
     let argvs = requests.argvs();
     let kinds = [("in memory", false), ("journal on, taken every 500 calls", true)];
-    let mut benches = kinds.map(|(_, journal)| (Bench::new(journal), Rounds::default(), 0));
+    let mut benches = kinds.map(|(_, journal)| {
+        let (mut bench, mut effects) = (Bench::new(journal), Vec::new());
+        append(&mut bench, &argvs, RATE_SIZE, journal.then_some(&mut effects));
+        (bench, effects, Rounds::default(), 0)
+    });
     for _ in 0..RATE_ROUNDS {
-        for (bench, rounds, allocations) in &mut benches {
+        for (bench, effects, rounds, allocations) in &mut benches {
             let journal = bench.engine.config().journal;
-            let mut effects = Vec::new();
-            // What one round left behind must not be the next one's load.
-            bench.run(&["FLUSHALL"]);
-            append(bench, &argvs, 1000, journal.then_some(&mut effects));
             let before = allocator::calls();
-            rounds.measure(RATE_CALLS, || append(bench, &argvs, RATE_CALLS, journal.then_some(&mut effects)));
+            rounds.measure(CALLS, || append(bench, &argvs, CALLS, journal.then_some(effects)));
             *allocations += allocator::calls() - before;
+            bench.run(&["XTRIM", shapes::KEY, "MAXLEN", "=", &RATE_SIZE.to_string()]);
         }
     }
     let mut rows = Vec::new();
-    for ((name, _), (_, rounds, allocations)) in kinds.iter().zip(&benches) {
+    for ((name, _), (_, _, rounds, allocations)) in kinds.iter().zip(&benches) {
         let [median, spread] = rounds.cells();
-        let per_call = *allocations as f64 / (RATE_CALLS * RATE_ROUNDS) as f64;
+        let per_call = *allocations as f64 / (CALLS * RATE_ROUNDS) as f64;
         rows.push(vec![
             format!("XADD, {name}"),
             median,
@@ -104,7 +108,7 @@ fn print_rates(requests: &Requests) {
 
 /// What redis-benchmark reaches with its fifty connections.
 fn redis_row(server: &Server, (pipeline, calls): (usize, usize)) -> Option<Vec<String>> {
-    let command = "XADD bench * user u1234 action click page /home count 17";
+    let command = "XADD bench * user u1234 action click item 3fa2c count 17";
     let words: Vec<&str> = command.split(' ').collect();
     let rate = server.benchmark(calls, pipeline, &words)?;
     Some(vec![
@@ -128,8 +132,8 @@ fn print_flatness(requests: &Requests) {
     for _ in 0..FLAT_ROUNDS {
         for (size, bench, rounds) in &mut benches {
             // One untimed batch brings this stream's memory back into the caches that the others have used.
-            append(bench, &argvs, FLAT_CALLS, None);
-            rounds.measure(FLAT_CALLS, || append(bench, &argvs, FLAT_CALLS, None));
+            append(bench, &argvs, CALLS, None);
+            rounds.measure(CALLS, || append(bench, &argvs, CALLS, None));
             bench.run(&["XTRIM", shapes::KEY, "MAXLEN", "=", &size.to_string()]);
         }
     }

@@ -5,6 +5,11 @@ use brooklet::{Config, Engine, EntryId, Outcome, Reply, Session, Token};
 /// The clock of all benchmarks begins here: a millisecond in 2025.
 pub(crate) const START_MS: u64 = 1_760_000_000_000;
 
+/// The words of a request as the engine takes them.
+pub(crate) fn argv(request: &[Vec<u8>]) -> Vec<&[u8]> {
+    request.iter().map(Vec::as_slice).collect()
+}
+
 /// An engine, its reply and its clock.
 pub(crate) struct Bench {
     pub(crate) engine: Engine,
@@ -44,7 +49,7 @@ impl Bench {
         }
     }
 
-    /// Reads every string of the last reply, and collects the texts of the IDs that stand at the head of entries.
+    /// Reads every string of the last reply and collects the entry IDs in it.
     /// Returns how many bytes the strings have, so that no reading can be left out.
     pub(crate) fn read_entries(&self, ids: &mut Vec<EntryId>) -> usize {
         ids.clear();

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use brooklet::{Protocol, Value};
 
-use crate::support::resp_client::RespClient;
+use super::resp_client::RespClient;
+use super::shapes::Request;
 
 /// How many commands go out before their replies are read.
 const PIPELINE: usize = 1000;
@@ -49,8 +50,16 @@ impl Server {
         self.integer(&["MEMORY", "USAGE", key, "SAMPLES", "0"])
     }
 
+    /// The bytes the whole server has taken from its allocator.
+    pub(crate) fn used_memory(&mut self) -> i64 {
+        let Value::Bulk(text) = self.call(&["INFO", "memory"]) else { panic!("INFO is a text") };
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let line = text.lines().find_map(|line| line.strip_prefix("used_memory:"));
+        line.and_then(|bytes| bytes.parse().ok()).expect("INFO memory says how much is used")
+    }
+
     /// Sends commands in pipelines and hands over each reply.
-    pub(crate) fn pipeline(&mut self, commands: &[Vec<Vec<u8>>], mut on_reply: impl FnMut(Value)) {
+    pub(crate) fn pipeline(&mut self, commands: &[Request], mut on_reply: impl FnMut(Value)) {
         for batch in commands.chunks(PIPELINE) {
             for reply in self.client.pipeline(batch).expect("the server answers") {
                 assert!(!matches!(reply, Value::Error(_)), "{reply:?}");

@@ -8,8 +8,11 @@ use super::random::Random;
 /// The key everything is added to.
 pub(crate) const KEY: &str = "stream";
 
+/// The words of a command.
+pub(crate) type Request = Vec<Vec<u8>>;
+
 /// The names and values of an entry, in turn.
-pub(crate) type Fields = Vec<Vec<u8>>;
+type Fields = Vec<Vec<u8>>;
 
 /// A kind of data.
 pub(crate) struct Shape {
@@ -32,19 +35,24 @@ pub(crate) const SHAPES: [Shape; 6] = [
 
 impl Shape {
     /// The entries as requests: `XADD stream id name value ...`.
-    pub(crate) fn requests(&self) -> Vec<Vec<Vec<u8>>> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         let mut random = Random::new(1);
         (0..self.entries).map(|number| request(number, (self.make)(&mut random))).collect()
     }
 }
 
 /// Requests for entries with four small fields, which is what rates are measured with.
-pub(crate) fn small_requests(count: usize) -> Vec<Vec<Vec<u8>>> {
+pub(crate) fn small_requests(count: usize) -> Vec<Request> {
     let mut random = Random::new(2);
     (0..count).map(|number| request(number, short_mixed(&mut random))).collect()
 }
 
-fn request(number: usize, fields: Fields) -> Vec<Vec<u8>> {
+/// Requests for entries whose content does not matter.
+pub(crate) fn tiny_requests(count: usize) -> Vec<Request> {
+    (0..count).map(|number| request(number, pairs([("f", "v".into())]))).collect()
+}
+
+fn request(number: usize, fields: Fields) -> Request {
     let id = format!("{}-{}", START_MS + number as u64 / 10, number % 10);
     let head = ["XADD", KEY, &id].map(|word| word.as_bytes().to_vec());
     head.into_iter().chain(fields).collect()
@@ -60,12 +68,12 @@ fn two_bytes(random: &mut Random) -> Fields {
     pairs([("field1", value()), ("field2", value()), ("field3", value()), ("field4", value())])
 }
 
-/// A user, what was done, where, and how often.
+/// A user, what was done, to what, and how often.
 fn short_mixed(random: &mut Random) -> Fields {
     pairs([
         ("user", format!("u{}", 1000 + random.below(9000))),
         ("action", random.pick(&["view", "click", "buy", "search", "login", "logout", "share", "like"]).into()),
-        ("page", random.pick(&["/", "/home", "/cart", "/item", "/about", "/search", "/account", "/help"]).into()),
+        ("item", format!("{:05x}", random.below(1 << 20))),
         ("count", random.below(1000).to_string()),
     ])
 }
