@@ -88,12 +88,13 @@ fn print_rates(requests: &Requests) {
     }
     let mut rows = Vec::new();
     for ((name, _), (_, _, rounds, allocations)) in kinds.iter().zip(&benches) {
-        let [median, spread] = rounds.cells();
+        let [median, spread, least] = rounds.cells();
         let per_call = *allocations as f64 / (CALLS * RATE_ROUNDS) as f64;
         rows.push(vec![
             format!("XADD, {name}"),
             median,
             spread,
+            least,
             format!("{:.2} M/s", rounds.per_second() / 1e6),
             format!("{per_call:.4}"),
             format!(">= 5 M/s: {}", table::verdict(rounds.per_second() >= RATE_TARGET)),
@@ -102,7 +103,7 @@ fn print_rates(requests: &Requests) {
     if let Some(server) = Server::from_environment() {
         rows.extend([(1, 50_000), (100, 1_000_000)].into_iter().filter_map(|each| redis_row(&server, each)));
     }
-    let head = ["4 small fields, one at a time", "ns", "spread", "rate", "allocations a call", "target"];
+    let head = ["4 small fields, one at a time", "ns", "spread", "best tenth", "rate", "allocations a call", "target"];
     table::print("Rate of XADD", &head, &rows);
 }
 
@@ -114,6 +115,7 @@ fn redis_row(server: &Server, (pipeline, calls): (usize, usize)) -> Option<Vec<S
     Some(vec![
         format!("redis-benchmark -P {pipeline}"),
         format!("{:.0}", 1e9 / rate),
+        String::new(),
         String::new(),
         format!("{:.2} M/s", rate / 1e6),
         String::new(),
@@ -142,11 +144,11 @@ fn print_flatness(requests: &Requests) {
     for (size, bench, rounds) in &mut benches {
         bench.run(&["XLEN", shapes::KEY]);
         assert_eq!(bench.integer(), *size as i64, "the stream keeps its size");
-        let [median, spread] = rounds.cells();
+        let [median, spread, least] = rounds.cells();
         let ratio = rounds.median_ns() / least;
         let verdict = format!("<= {FLAT_TARGET}: {}", table::verdict(ratio <= FLAT_TARGET));
-        rows.push(vec![size.to_string(), median, spread, format!("{ratio:.2}"), verdict]);
+        rows.push(vec![size.to_string(), median, spread, least, format!("{ratio:.2}"), verdict]);
     }
-    let head = ["entries in the stream", "ns", "spread", "to the least", "target"];
+    let head = ["entries in the stream", "ns", "spread", "best tenth", "to the least", "target"];
     table::print("Cost of one XADD by size of the stream", &head, &rows);
 }

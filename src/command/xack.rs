@@ -16,11 +16,10 @@ pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
         return Ok(Flow::Done);
     };
     let mut ids = ids::parse(args.rest())?;
-    let repeats = Repeats::new(&ids)?;
     let Some((_, pending)) = call.group_at(found) else { return Err(Error::WrongType) };
-    let is_acknowledged = |place: usize| ids.get(place).is_some_and(|&id| pending.is_pending(id));
-    let acknowledged = (0..ids.len()).filter(|&place| is_acknowledged(place) && !repeats.is_repeated(place)).count();
     ids.retain(|&id| pending.is_pending(id));
+    let repeats = Repeats::new(&ids)?;
+    let acknowledged = (0..ids.len()).filter(|&place| !repeats.is_repeated(place)).count();
     if acknowledged > 0 {
         call.commit(found.0, &Effect::Forget { group, ids: &ids })?;
     }

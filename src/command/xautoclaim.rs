@@ -99,13 +99,14 @@ impl<'a> Xautoclaim<'a> {
         let mut scannable = self.count.saturating_mul(SCANNED_PER_COUNT);
         let mut wanted = self.count;
         let mut result = Ok(());
+        let mut entries = stream.entries().lookup();
         group.walk(self.start, &mut |pending| {
             if scannable == 0 || wanted == 0 {
                 claim.next = pending.id;
                 return false;
             }
             scannable -= 1;
-            let Some(entry) = stream.get(pending.id) else {
+            let Some(entry) = entries.get(pending.id) else {
                 wanted -= 1;
                 result = try_push(&mut claim.lost, pending.id);
                 return result.is_ok();

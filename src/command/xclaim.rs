@@ -137,10 +137,11 @@ impl<'a> Xclaim<'a> {
         let repeats = Repeats::new(&self.ids)?;
         let Some(stream) = call.engine.stream(at) else { return Err(Error::WrongType) };
         let Some((_, group)) = stream.group(self.group) else { return Err(Error::WrongType) };
+        let mut entries = stream.entries().lookup();
         let open = call.reply.open_array();
         for (place, &id) in self.ids.iter().enumerate() {
             let pending = pending(group, &claim, id, time_ms, repeats.is_repeated(place));
-            let Some(entry) = stream.get(id) else {
+            let Some(entry) = entries.get(id) else {
                 if pending.is_some() {
                     try_push(&mut claim.lost, id)?;
                 }

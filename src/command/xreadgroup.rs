@@ -282,12 +282,13 @@ impl Writer<'_> {
     /// The consumer's own pending entries. One whose entry is gone is shown without fields and left as it is.
     fn write_history<'a>(&mut self, consumer: &[u8], after: EntryId) -> Result<(), Error<'a>> {
         let (Some(consumer), Some(from)) = (self.group.consumer(consumer), after.successor()) else { return Ok(()) };
+        let mut entries = self.stream.entries().lookup();
         let mut result = Ok(());
         self.group.walk_consumer(consumer, from, &mut |pending| {
             if !self.allows() {
                 return false;
             }
-            match self.stream.get(pending.id) {
+            match entries.get(pending.id) {
                 Some(entry) => {
                     write_entry(self.reply, &entry);
                     let item = Owned { id: pending.id, deliveries: pending.deliveries.saturating_add(1) };
@@ -307,6 +308,7 @@ impl Writer<'_> {
 
     /// Pending entries of any consumer that have been idle long enough, the longest first; released ones before all.
     fn write_claimed<'a>(&mut self, claim_ms: u64) -> Result<(), Error<'a>> {
+        let mut entries = self.stream.entries().lookup();
         let mut result = Ok(());
         self.group.walk_delivery(&mut |pending| {
             let idle_ms = self.now_ms.saturating_sub(pending.time_ms);
@@ -314,7 +316,7 @@ impl Writer<'_> {
             if !is_mature || !self.allows() {
                 return false;
             }
-            let Some(entry) = self.stream.get(pending.id) else { return true };
+            let Some(entry) = entries.get(pending.id) else { return true };
             self.reply.array(4);
             self.reply.id(pending.id);
             write_fields(self.reply, &entry);

@@ -418,7 +418,10 @@ impl Journal {
     }
 
     fn put_bytes(&mut self, bytes: &[u8]) {
-        self.put_varint(bytes.len() as u64);
+        match u8::try_from(bytes.len()) {
+            Ok(short @ 0..128) => self.bytes.push(short),
+            _ => self.put_varint(bytes.len() as u64),
+        }
         self.bytes.extend_from_slice(bytes);
     }
 

@@ -334,7 +334,6 @@ impl Engine {
     /// stay waiting until the next change: a wake-up late, never an entry lost.
     fn signal(&mut self, at: KeyRef) {
         if let Some(key) = self.keyspace.key_mut(at)
-            && key.waiters().is_some()
             && self.signalled.try_reserve(1).is_ok()
             && key.signal()
         {

@@ -34,7 +34,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::block::{BLOCK_BYTES_MAX, Block, Entry, Node, Place, Scan};
-use super::cursor::{Backward, Forward};
+use super::cursor::{Backward, Forward, Lookup};
 use super::geometry::{self, NodeLimits};
 use super::writer::{self, Index, Writer};
 use crate::id::EntryId;
@@ -172,6 +172,11 @@ impl Entries {
     /// The live entry with this ID.
     pub(crate) fn get(&self, id: EntryId) -> Option<Entry<'_>> {
         self.range(id, id).next_entry()
+    }
+
+    /// For looking up many entries.
+    pub(crate) fn lookup(&self) -> Lookup<'_> {
+        Lookup::new(self)
     }
 
     /// The live entries from `from` to `to`, both included.
