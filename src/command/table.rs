@@ -139,15 +139,13 @@ const fn has_bar(mut name: &[u8]) -> bool {
     false
 }
 
-/// Where the search for a name begins; the same for both cases of its letters.
-const fn bucket_of(mut name: &[u8]) -> usize {
-    let mut hash = name.len() as u32;
-    while let Some((&first, rest)) = name.split_first() {
-        // The bit 0x20 is all that tells the two cases of a letter apart.
-        hash = hash.wrapping_mul(31).wrapping_add((first | 0x20) as u32);
-        name = rest;
-    }
-    hash as usize % BUCKETS_LEN
+/// Where the search for a name begins; the same for both cases of its letters. The length, the second and the last
+/// letter tell names apart well enough; with these factors nearly every name has a bucket of its own.
+const fn bucket_of(name: &[u8]) -> usize {
+    let [_, second, .., last] = name else { return 0 };
+    // The bit 0x20 is all that tells the two cases of a letter apart.
+    let (second, last) = ((*second | 0x20) as usize, (*last | 0x20) as usize);
+    (name.len() + second * 29 + last * 11) % BUCKETS_LEN
 }
 
 fn find_subcommand(

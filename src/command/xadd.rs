@@ -58,9 +58,11 @@ impl<'a> Xadd<'a> {
         let mut args = Args::new(argv, 1);
         let key = args.word()?;
         let (mut creates, mut idempotent, mut trim) = (true, None, TrimOptions::default());
-        while trim.accept(&mut args)?
-            || accept_create(&mut args, &mut creates)
-            || accept_idmp(&mut args, &mut idempotent)?
+        // All options begin with a letter, and no ID does: most requests need not be compared with any option.
+        while args.peek().is_some_and(|word| word.first().is_some_and(u8::is_ascii_alphabetic))
+            && (trim.accept(&mut args)?
+                || accept_create(&mut args, &mut creates)
+                || accept_idmp(&mut args, &mut idempotent)?)
         {}
         let id = NewId::parse(args.next().ok_or(Error::Arity { command: "xadd" })?)?;
         if idempotent.is_some() && id != NewId::Auto {
