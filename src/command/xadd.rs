@@ -11,7 +11,7 @@ use xxhash_rust::xxh64::Xxh64;
 
 use super::args::Args;
 use super::threshold::TrimOptions;
-use super::{Call, Flow};
+use super::{Call, Flow, found_stream};
 use crate::engine::KeyRef;
 use crate::engine::effect::Effect;
 use crate::error::Error;
@@ -200,8 +200,7 @@ fn add<'a>(
     produced: Option<(&[u8], &[u8])>,
 ) -> Result<(), Error<'a>> {
     let limits = call.engine.node_limits();
-    let Some(stream) = call.engine.stream(at) else { return Err(Error::WrongType) };
-    let opens_node = stream.opens_node(fields, limits);
+    let opens_node = found_stream(call.engine, at)?.opens_node(fields, limits);
     let add = Effect::Add { id, opens_node, fields };
     let Some((producer, iid)) = produced else { return call.commit(at, &add) };
     call.engine.reserve_add(at, fields, opens_node)?;
