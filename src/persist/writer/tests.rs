@@ -370,7 +370,9 @@ impl World {
         self.storage.reports.push_back(Report::Answered(ticket, Answer::Done));
         if self.has_faults && self.random.one_in(10) {
             self.note("an append is stored twice");
-            let job = Job::Append { append, chunks: chunks.to_vec(), connection };
+            // Nobody syncs a file unasked: a failure would be told to nobody.
+            let level = if self.medium == Medium::File { Level::Written } else { append.level };
+            let job = Job::Append { append: Append { level, ..append }, chunks: chunks.to_vec(), connection };
             self.storage.jobs.push_back(job);
         }
         Ok(())
