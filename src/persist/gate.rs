@@ -343,3 +343,184 @@ impl ReplyGate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use std::vec::Vec;
+
+    const WRITTEN: Level = Level::Written;
+    const DURABLE: Level = Level::Durable;
+
+    #[track_caller]
+    fn hold(gate: &mut ReplyGate, caller: u64, level: Level, position: u64, token: u64) -> bool {
+        gate.reserve(1).unwrap();
+        let left = gate.hold(caller, Need::Stored(level, Position(position)), token);
+        gate.validate().unwrap();
+        left.is_some()
+    }
+
+    #[track_caller]
+    fn release(gate: &mut ReplyGate, written: u64, durable: u64) -> Vec<(u64, u64)> {
+        gate.release(Position(written), Position(durable));
+        let mut left = Vec::new();
+        while let Some(held) = gate.take() {
+            gate.validate().unwrap();
+            left.push((held.caller, held.token));
+        }
+        left
+    }
+
+    #[test]
+    fn the_lowest_positions_leave_first_and_each_callers_replies_in_order() {
+        let mut gate = ReplyGate::default();
+        for (caller, position, token) in [(1, 5, 10), (2, 3, 20), (1, 2, 11), (3, 9, 30), (2, 6, 21), (4, 3, 40)] {
+            assert!(!hold(&mut gate, caller, WRITTEN, position, token));
+        }
+        assert_eq!(release(&mut gate, 2, 0), []);
+        assert_eq!(release(&mut gate, 5, 0), [(2, 20), (4, 40), (1, 10), (1, 11)]);
+        assert_eq!(release(&mut gate, 9, 0), [(2, 21), (3, 30)]);
+        assert!(gate.is_empty());
+    }
+
+    #[test]
+    fn a_reply_that_needs_durable_holds_back_the_callers_next_one() {
+        let mut gate = ReplyGate::new(Position(1), Position(1));
+        assert!(hold(&mut gate, 1, DURABLE, 1, 9));
+        assert!(!hold(&mut gate, 1, DURABLE, 2, 10));
+        assert!(!hold(&mut gate, 1, WRITTEN, 1, 11));
+        assert!(!hold(&mut gate, 2, WRITTEN, 2, 20));
+        assert_eq!(release(&mut gate, 2, 1), [(2, 20)]);
+        assert_eq!(release(&mut gate, 2, 2), [(1, 10), (1, 11)]);
+        // What was reached stays reached.
+        assert_eq!(release(&mut gate, 0, 0), []);
+        assert!(hold(&mut gate, 1, DURABLE, 2, 12));
+    }
+
+    #[test]
+    fn whoever_asks_for_no_promise_overtakes() {
+        let mut gate = ReplyGate::default();
+        assert!(!hold(&mut gate, 1, WRITTEN, 1, 10));
+        assert_eq!(gate.hold(1, Need::Nothing, 11), Some(HeldReply { caller: 1, token: 11 }));
+    }
+
+    #[test]
+    fn rejected_replies_come_in_each_callers_order_and_dropped_ones_not_at_all() {
+        let mut gate = ReplyGate::default();
+        for token in 0..30 {
+            let level = if token % 2 == 0 { WRITTEN } else { DURABLE };
+            assert!(!hold(&mut gate, token % 3, level, 100 - token, token));
+        }
+        assert_eq!((gate.drop_caller(1), gate.drop_caller(1), gate.len()), (10, 0, 20));
+        gate.validate().unwrap();
+        let mut rejected: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+        while let Some(HeldReply { caller, token }) = gate.reject() {
+            gate.validate().unwrap();
+            rejected.entry(caller).or_default().push(token);
+        }
+        let expected = [0, 2].map(|caller| (caller, (0..10).map(|n| 3 * n + caller).collect()));
+        assert_eq!(rejected, BTreeMap::from(expected));
+        gate.release_memory();
+        assert_eq!(gate.memory(), 0);
+    }
+
+    #[test]
+    fn a_reservation_serves_callers_that_change_between_the_levels() {
+        let mut gate = ReplyGate::default();
+        gate.reserve(2_000).unwrap();
+        let memory = gate.memory();
+        for token in 0..2_000 {
+            let level = if token / 100 % 2 == 0 { WRITTEN } else { DURABLE };
+            assert!(gate.hold(token % 100, Need::Stored(level, Position(1 + token)), token).is_none());
+        }
+        gate.validate().unwrap();
+        for position in 0..=2_000 {
+            let left = release(&mut gate, position, position);
+            assert_eq!(left, position.checked_sub(1).map(|token| (token % 100, token)).into_iter().collect::<Vec<_>>());
+        }
+        assert!(gate.memory() <= memory);
+    }
+
+    #[test]
+    fn impossible_sizes_are_refused() {
+        let mut gate = ReplyGate::default();
+        assert_eq!(gate.reserve(usize::MAX), Err(EncodeFault::OutOfMemory));
+        assert!(!hold(&mut gate, 1, WRITTEN, 1, 1));
+    }
+
+    /// A list in the order of arrival: the oracle.
+    #[derive(Default)]
+    struct NaiveGate {
+        replies: Vec<(u64, Level, u64, u64)>,
+        reached: [u64; 2],
+    }
+
+    impl NaiveGate {
+        fn hold(&mut self, caller: u64, level: Level, position: u64, token: u64) -> bool {
+            let waits = self.replies.iter().any(|reply| reply.0 == caller);
+            let leaves = !waits && position <= self.reached[level as usize];
+            if !leaves {
+                self.replies.push((caller, level, position, token));
+            }
+            leaves
+        }
+
+        /// Those that may leave, each caller's in order.
+        fn release(&mut self) -> BTreeMap<u64, Vec<u64>> {
+            let mut left: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+            let mut blocked = Vec::new();
+            let reached = self.reached;
+            self.replies.retain(|&(caller, level, position, token)| {
+                let leaves = !blocked.contains(&caller) && position <= reached[level as usize];
+                if leaves {
+                    left.entry(caller).or_default().push(token);
+                } else {
+                    blocked.push(caller);
+                }
+                !leaves
+            });
+            left
+        }
+    }
+
+    #[test]
+    fn it_does_what_a_list_does() {
+        let mut state = 1_u64;
+        let mut below = |end: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % end
+        };
+        let (mut gate, mut naive) = (ReplyGate::default(), NaiveGate::default());
+        let mut position = 0;
+        for token in 0..20_000 {
+            position += below(2);
+            let caller = below(12);
+            match below(20) {
+                0..14 => {
+                    let level = if below(3) == 0 { DURABLE } else { WRITTEN };
+                    let needed = position.saturating_sub(below(5) * below(5));
+                    let leaves = hold(&mut gate, caller, level, needed, token);
+                    assert_eq!(leaves, naive.hold(caller, level, needed, token));
+                }
+                14 => {
+                    let before = naive.replies.len();
+                    naive.replies.retain(|reply| reply.0 != caller);
+                    assert_eq!(gate.drop_caller(caller), before - naive.replies.len());
+                    gate.validate().unwrap();
+                }
+                _ => {
+                    let [written, durable] = naive.reached;
+                    let written = written + below(position - written + 1);
+                    naive.reached = [written, durable + below(written - durable + 1)];
+                    let mut left: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+                    for (caller, token) in release(&mut gate, naive.reached[0], naive.reached[1]) {
+                        left.entry(caller).or_default().push(token);
+                    }
+                    assert_eq!(left, naive.release());
+                }
+            }
+            assert_eq!(gate.len(), naive.replies.len());
+        }
+    }
+}

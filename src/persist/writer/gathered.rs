@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 
 use crate::engine::Position;
 use crate::invariant::ensure;
-use crate::memory::OutOfMemory;
+use crate::memory::{OutOfMemory, grown_capacity};
 
 /// The tag of the effect with which a run begins; it is the first of its unit.
 const RUN_BEGINS: u8 = 0;
@@ -40,6 +40,18 @@ struct Segment {
     start: usize,
     /// The position of its last unit.
     position: Position,
+}
+
+impl Segment {
+    /// Makes room, and some more, but never for more than a group: doubling would waste half of each full segment.
+    fn reserve(&mut self, length: usize, bytes_max: usize) -> Result<(), OutOfMemory> {
+        let needed = self.bytes.len() + length;
+        if needed > self.bytes.capacity() {
+            let capacity = grown_capacity(self.bytes.capacity(), needed).min(bytes_max.max(needed));
+            self.bytes.try_reserve_exact(capacity - self.bytes.len())?;
+        }
+        Ok(())
+    }
 }
 
 /// What the next group is made of.
@@ -66,7 +78,7 @@ impl Gathered {
         let length = effects.len();
         match self.segments.back_mut().filter(|segment| segment.bytes.len() <= room) {
             Some(segment) => {
-                segment.bytes.try_reserve(length)?;
+                segment.reserve(length, self.group_bytes_max)?;
                 segment.bytes.append(effects);
                 segment.position = position;
             }
