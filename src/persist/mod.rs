@@ -5,12 +5,16 @@
 
 mod bytes;
 mod chunk;
+mod gate;
 mod manifest;
 mod part;
+mod writer;
 
 pub use bytes::{DecodeFault, EncodeFault, NUMBER_END};
 pub use chunk::{
     CHUNK_BYTES_MAX, CHUNK_HEADER_BYTES, Chunk, ChunkAssembler, ChunkFault, ChunkGroup, EncodedChunk, LogFault, Tail,
 };
+pub use gate::{HeldReply, Need, ReplyGate};
 pub use manifest::{MANIFEST_HEADER_BYTES, Manifest};
 pub use part::{PART_FRAME_BYTES, PART_HEADER_BYTES, Part, PartFault, PartRef};
+pub use writer::{Answer, Append, Level, Mode, Refusal, StorageFault, Ticket, Writer, WriterConfig, WriterRequest};
