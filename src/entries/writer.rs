@@ -9,14 +9,13 @@
 //! had its slot. A collision costs a few bytes in the block and never correctness, since a hit is compared before it
 //! is used. A full hash map would find more, but repeated strings are repeated soon, and 256 bytes are all it costs.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::block::{FIRST_NAMES, Found, Head, Scan, TEMPLATES_MAX};
 use super::geometry;
 use super::token::{self, Digits, Token};
 use crate::id::EntryId;
-use crate::memory::OutOfMemory;
+use crate::memory::{Boxed, OutOfMemory, try_box};
 
 /// Shorter strings gain nothing from a reference, longer ones rarely repeat.
 const REMEMBERED_BYTES: core::ops::RangeInclusive<usize> = 3..=127;
@@ -58,12 +57,9 @@ impl Index {
         latest: 0,
     };
 
-    /// An empty index on the heap. An array of one, because that is what a fallible allocation can be turned into.
-    pub(super) fn try_new() -> Result<Box<[Index; 1]>, OutOfMemory> {
-        let mut place = Vec::new();
-        place.try_reserve_exact(1)?;
-        place.push(Index::EMPTY);
-        place.into_boxed_slice().try_into().map_err(|_| OutOfMemory)
+    /// An empty index on the heap.
+    pub(super) fn try_new() -> Result<Boxed<Index>, OutOfMemory> {
+        try_box(Index::EMPTY)
     }
 
     /// Forgets everything: a new block begins.
