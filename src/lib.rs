@@ -24,6 +24,7 @@ pub mod persist;
 mod producers;
 mod reply;
 mod slots;
+mod sort;
 mod sorted_keys;
 mod stream;
 

@@ -18,7 +18,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What has no knowledge of streams.
-const FLOOR: &[&str] = &["error", "hash", "id", "invariant", "memory", "number", "reply", "slots", "sorted_keys"];
+const FLOOR: &[&str] =
+    &["error", "hash", "id", "invariant", "memory", "number", "reply", "slots", "sort", "sorted_keys"];
 
 /// Each module and the modules it may use; `LAYERS[n]` may only use what stands above it. The two that are neighbours,
 /// `entries` and `group`, meet in `stream` and nowhere else.
@@ -28,6 +29,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
     ("number", &[]),
     ("id", &[]),
     ("hash", &[]),
+    ("sort", &[]),
     ("reply", &[&["id", "memory"]]),
     ("error", &[&["id", "memory", "number", "reply"]]),
     ("slots", &[&["invariant", "memory"]]),

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::id::EntryId;
 use crate::memory::try_push;
 use crate::number::parse_i64;
+use crate::sort::sort;
 
 /// Up to so many IDs, repeated ones are found by comparing each with those before it.
 const COMPARED_MAX: usize = 16;
@@ -23,38 +24,43 @@ pub(super) fn parse<'a>(words: &[&'a [u8]]) -> Result<Vec<EntryId>, Error<'a>> {
     Ok(ids)
 }
 
+/// No place.
+const NOWHERE: u32 = u32::MAX;
+
 /// Says of each ID, in order, where it stood in the list before.
 pub(super) struct Repeats<'i> {
     ids: &'i [EntryId],
-    /// For long lists: the places of repeated IDs, ascending, each with the last place before.
-    places: Vec<(u32, u32)>,
+    /// For long lists with repetitions: for each place the last one before it with the same ID, or `NOWHERE`.
+    before: Vec<u32>,
 }
 
 impl<'i> Repeats<'i> {
     pub(super) fn new<'a>(ids: &'i [EntryId]) -> Result<Repeats<'i>, Error<'a>> {
-        let mut places = Vec::new();
+        let mut before = Vec::new();
         if ids.len() > COMPARED_MAX && !ids.is_sorted_by(|one, other| one < other) {
+            let mut places = Vec::new();
             places.try_reserve_exact(ids.len()).map_err(|_| Error::OutOfMemory)?;
-            places.extend((0..ids.len() as u32).map(|place| (place, place)));
+            before.try_reserve_exact(ids.len()).map_err(|_| Error::OutOfMemory)?;
+            places.extend(0..ids.len() as u32);
+            before.resize(ids.len(), NOWHERE);
             let id = |place: u32| ids.get(place as usize);
-            places.sort_unstable_by_key(|&(place, _)| (id(place), place));
-            let mut last = None;
-            places.retain_mut(|(place, before)| {
-                let known: Option<u32> = last.replace(*place);
-                *before = known.unwrap_or(0);
-                known.is_some_and(|known| id(known) == id(*place))
-            });
-            places.sort_unstable();
+            sort(&mut places, &mut |one, other| (id(one), one) < (id(other), other));
+            for pair in places.windows(2) {
+                if let [first, second] = *pair
+                    && id(first) == id(second)
+                    && let Some(place) = before.get_mut(second as usize)
+                {
+                    *place = first;
+                }
+            }
         }
-        Ok(Repeats { ids, places })
+        Ok(Repeats { ids, before })
     }
 
     /// The last place before this one at which the same ID stood.
     pub(super) fn before(&self, place: usize) -> Option<usize> {
         if self.ids.len() > COMPARED_MAX {
-            let place = u32::try_from(place).ok()?;
-            let found = self.places.binary_search_by_key(&place, |&(place, _)| place).ok()?;
-            return self.places.get(found).map(|&(_, before)| before as usize);
+            return self.before.get(place).filter(|&&before| before != NOWHERE).map(|&before| before as usize);
         }
         let (before, rest) = self.ids.split_at_checked(place)?;
         let id = rest.first()?;

@@ -372,11 +372,11 @@ mod tests {
     #[test]
     fn a_refused_read_creates_no_consumer() {
         let limits =
-            [Config { memory_bytes_max: 1, ..Config::default() }, Config { reply_bytes_max: 100, ..Config::default() }];
+            [Config { memory_bytes_max: 1, ..Config::default() }, Config { reply_bytes_max: 400, ..Config::default() }];
         for limited in limits {
             let mut engine = Engine::new(Config { journal: true, ..Config::default() });
             call(&mut engine, "XGROUP CREATE empty g 0 MKSTREAM");
-            call(&mut engine, &std::format!("XADD s 1-1 f {}", "x".repeat(100)));
+            call(&mut engine, &std::format!("XADD s 1-1 f {}", "x".repeat(1000)));
             call(&mut engine, "XGROUP CREATE s g 0");
             let effects_len = engine.effects_len();
             engine.configure(limited);

@@ -149,8 +149,6 @@ impl Waiters {
         self.by_arrival.reserve(1)?;
         // Whoever waits will have a reply: room for it is made while waiting can still be refused.
         self.ready.try_reserve(self.slots.len() + 1)?;
-        waiter.keys.sort_unstable_by_key(|key| (key.database, key.slot));
-        waiter.keys.dedup();
         for &at in &waiter.keys {
             let Some(key) = keyspace.key_mut(at) else { continue };
             match key.waiters_mut() {
@@ -166,7 +164,10 @@ impl Waiters {
         self.by_arrival.push_back(slot);
         for &at in self.slots.get(slot).map_or(&[][..], |waiter| &waiter.keys) {
             if let Some(list) = keyspace.key_mut(at).and_then(|key| key.waiters_mut().as_mut()) {
-                list.push_back(slot);
+                // A key that is named twice has this waiter at its end already.
+                if list.last() != Some(slot) {
+                    list.push_back(slot);
+                }
             }
             keyspace.settle(at);
         }
