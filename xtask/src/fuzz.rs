@@ -57,6 +57,10 @@ pub fn run_targets(names: &[String], minutes: u64) -> Result {
         command.arg(format!("-max_total_time={}", minutes.saturating_mul(60)));
         // An input that takes seconds or asks for hundreds of megabytes is a finding, too.
         command.args(["-timeout=10", "-malloc_limit_mb=512", "-print_final_stats=1"]);
+        let dictionary = root().join("fuzz/dictionaries").join(name).with_extension("dict");
+        if dictionary.is_file() {
+            command.arg(format!("-dict={}", dictionary.display()));
+        }
         // The address sanitizer, whose allocator enforces the limit above, is an unstable option of a stable compiler.
         command.env("RUSTC_BOOTSTRAP", "1");
         run_child(&mut command)?;
