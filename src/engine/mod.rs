@@ -191,6 +191,7 @@ impl Engine {
     pub fn cancel(&mut self, waiter: WaiterId) -> bool {
         let Some(slot) = self.waiters.find(waiter) else { return false };
         drop(self.waiters.remove(slot, &mut self.keyspace));
+        self.waiters.release_if_unused();
         self.prune_timers();
         true
     }
@@ -373,6 +374,7 @@ impl Engine {
     /// Takes back what a refused [`Engine::block`] left behind.
     pub(crate) fn unblock_failed(&mut self, keys: &[KeyRef]) {
         Waiters::drop_unused(keys, &mut self.keyspace);
+        self.waiters.release_if_unused();
     }
 
     /// The waiters of a key by arrival.
@@ -386,13 +388,13 @@ impl Engine {
 
     /// Takes a waiter's request, to run it.
     pub(crate) fn take_request(&mut self, slot: u32) -> Option<OwnedRequest> {
-        self.waiters.get_mut(slot).map(|waiter| core::mem::take(&mut waiter.request))
+        self.waiters.take_request(slot)
     }
 
     /// Gives a waiter its request back, because it has to wait on; until when its claim may succeed is new.
     pub(crate) fn keep_waiting(&mut self, slot: u32, request: OwnedRequest, mature_ms: Option<u64>) {
+        self.waiters.put_request(slot, request);
         let Some(waiter) = self.waiters.get_mut(slot) else { return };
-        waiter.request = request;
         if waiter.mature_ms != mature_ms {
             waiter.mature_ms = mature_ms;
             if let (Some(at_ms), true) = (mature_ms, self.timers.reserve(1).is_ok()) {
@@ -430,6 +432,7 @@ impl Engine {
             timers.clean(&mut |timer| self.is_wanted(timer));
             self.timers = timers;
         }
+        self.timers.shrink();
     }
 
     fn is_wanted(&self, timer: &Timer) -> bool {

@@ -10,6 +10,7 @@
 //! *Invariant*: everything an owner wants done at a time has a timer with exactly that time.
 
 use alloc::collections::BinaryHeap;
+use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 use super::keyspace::KeyRef;
@@ -103,6 +104,21 @@ impl Timers {
     pub(crate) fn clean(&mut self, is_wanted: &mut dyn FnMut(&Timer) -> bool) {
         self.heap.retain(|Reverse(timer)| is_wanted(timer));
         self.cleaned_len = self.heap.len();
+    }
+
+    /// Gives memory back when most of it stands empty. A refusal leaves it as it is.
+    pub(crate) fn shrink(&mut self) {
+        let len = self.heap.len();
+        if len == 0 {
+            *self = Timers::default();
+        } else if self.heap.capacity() / 4 > len.max(CLEAN_LEN_MIN) {
+            let mut smaller = Vec::new();
+            if smaller.try_reserve_exact(len * 2).is_ok() {
+                smaller.extend(self.heap.drain());
+                self.heap = BinaryHeap::from(smaller);
+                self.cleaned_len = len;
+            }
+        }
     }
 
     /// The memory held.

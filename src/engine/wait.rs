@@ -11,6 +11,7 @@
 //! *Invariants*
 //! 1. A waiter is on the list of each of its keys, once, and each list holds live waiters only, by arrival.
 //! 2. A key with an empty list has no list.
+//! 3. `held_bytes` is the sum of what the waiters hold. When nobody waits and no reply is left, nothing is held.
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -91,7 +92,8 @@ pub(crate) struct Waiters {
     by_arrival: SortedKeys,
     ready: VecDeque<(Ready, Reply)>,
     next_id: u64,
-    requests_bytes: usize,
+    /// What the requests and lists of keys of all waiters take.
+    held_bytes: usize,
 }
 
 impl Waiters {
@@ -108,15 +110,31 @@ impl Waiters {
         self.slots.get_mut(slot)
     }
 
+    /// Takes a waiter's request, to run it.
+    pub(crate) fn take_request(&mut self, slot: u32) -> Option<OwnedRequest> {
+        let request = core::mem::take(&mut self.slots.get_mut(slot)?.request);
+        self.held_bytes = self.held_bytes.saturating_sub(request.memory());
+        Some(request)
+    }
+
+    /// Gives a waiter its request back.
+    pub(crate) fn put_request(&mut self, slot: u32, request: OwnedRequest) {
+        if let Some(waiter) = self.slots.get_mut(slot) {
+            self.held_bytes += request.memory();
+            waiter.request = request;
+        }
+    }
+
     /// The slot of a waiter.
     pub(crate) fn find(&self, id: WaiterId) -> Option<u32> {
         let slots = &self.slots;
         self.by_arrival.find(&mut |slot| slots.get(slot).map(|waiter| waiter.id).cmp(&Some(id)))
     }
 
-    /// The memory held.
+    /// The memory held, without the replies that wait to be taken.
     pub(crate) fn memory(&self) -> usize {
-        self.slots.memory() + self.requests_bytes
+        let ready = self.ready.capacity() * size_of::<(Ready, Reply)>();
+        self.slots.memory() + self.by_arrival.memory() + ready + self.held_bytes
     }
 
     /// Lets a reader wait on its keys.
@@ -141,7 +159,7 @@ impl Waiters {
         let id = WaiterId(self.next_id);
         self.next_id += 1;
         waiter.id = id;
-        self.requests_bytes += waiter.memory();
+        self.held_bytes += waiter.memory();
         let slot = self.slots.insert(waiter);
         self.by_arrival.push_back(slot);
         for &at in self.slots.get(slot).map_or(&[][..], |waiter| &waiter.keys) {
@@ -175,7 +193,7 @@ impl Waiters {
             }
         }
         let waiter = self.slots.remove(slot)?;
-        self.requests_bytes = self.requests_bytes.saturating_sub(waiter.memory());
+        self.held_bytes = self.held_bytes.saturating_sub(waiter.memory());
         Waiters::drop_unused(&waiter.keys, keyspace);
         Some(waiter)
     }
@@ -187,11 +205,27 @@ impl Waiters {
 
     /// The next reader that has its reply.
     pub(crate) fn pop_ready(&mut self) -> Option<(Ready, Reply)> {
-        self.ready.pop_front()
+        let next = self.ready.pop_front();
+        self.release_if_unused();
+        next
+    }
+
+    /// Gives all memory back when nobody waits and no reply is left.
+    pub(crate) fn release_if_unused(&mut self) {
+        if self.slots.len() == 0 && self.ready.is_empty() {
+            *self = Waiters { next_id: self.next_id, ..Waiters::default() };
+        }
     }
 
     /// Checks the invariants.
     pub(crate) fn validate(&self, keyspace: &Keyspace) -> Result<(), String> {
+        let held_bytes: usize = self.slots.iter().map(|(_, waiter)| waiter.memory()).sum();
+        if held_bytes != self.held_bytes {
+            return Err(String::from("wait: 3 the account of memory is off"));
+        }
+        if self.slots.len() == 0 && self.ready.is_empty() && self.memory() > 0 {
+            return Err(String::from("wait: 3 memory is held for nobody"));
+        }
         for (slot, waiter) in self.slots.iter() {
             for &at in &waiter.keys {
                 let list = keyspace.key(at).and_then(|key| key.waiters());
