@@ -365,7 +365,7 @@ impl Engine {
         let timers = [(deadline_ms, Purpose::TimeOut), (mature_ms, Purpose::Mature)];
         for (at_ms, purpose) in timers {
             if let Some(at_ms) = at_ms {
-                self.timers.push(Timer::of_waiter(at_ms, purpose, slot));
+                self.timers.push(Timer::of_waiter(at_ms, purpose, id, slot));
             }
         }
         Ok(id)
@@ -398,7 +398,7 @@ impl Engine {
         if waiter.mature_ms != mature_ms {
             waiter.mature_ms = mature_ms;
             if let (Some(at_ms), true) = (mature_ms, self.timers.reserve(1).is_ok()) {
-                self.timers.push(Timer::of_waiter(at_ms, Purpose::Mature, slot));
+                self.timers.push(Timer::of_waiter(at_ms, Purpose::Mature, waiter.id, slot));
             }
         }
     }
@@ -441,10 +441,15 @@ impl Engine {
             Purpose::ForgetProduced => {
                 self.keyspace.key(timer.key()).and_then(|key| key.stream()?.produced_deadline_ms())
             }
-            Purpose::TimeOut => self.waiters.get(timer.slot).and_then(|waiter| waiter.deadline_ms),
-            Purpose::Mature => self.waiters.get(timer.slot).and_then(|waiter| waiter.mature_ms),
+            Purpose::TimeOut => self.waiter_of(timer).and_then(|waiter| waiter.deadline_ms),
+            Purpose::Mature => self.waiter_of(timer).and_then(|waiter| waiter.mature_ms),
         };
         wanted_ms == Some(timer.at_ms)
+    }
+
+    /// The waiter that a timer is about, if it still waits: another one may have its slot.
+    fn waiter_of(&self, timer: &Timer) -> Option<&Waiter> {
+        self.waiters.get(timer.slot).filter(|waiter| Some(waiter.id) == timer.waiter)
     }
 }
 

@@ -13,6 +13,7 @@ use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
+use super::WaiterId;
 use super::keyspace::KeyRef;
 use crate::memory::OutOfMemory;
 
@@ -32,11 +33,14 @@ pub(crate) enum Purpose {
     Mature,
 }
 
-/// Something to do at a time. `slot` is the key's in its database, or the waiter's.
+/// Something to do at a time. `slot` is the key's in its database, or the waiter's. What is due at the same time is
+/// done in the order of these fields: waiters by arrival, which their slots, being used again, do not tell.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Timer {
     pub(crate) at_ms: u64,
     pub(crate) purpose: Purpose,
+    /// The waiter's; none for a key.
+    pub(crate) waiter: Option<WaiterId>,
     pub(crate) database: u8,
     pub(crate) slot: u32,
 }
@@ -44,12 +48,12 @@ pub(crate) struct Timer {
 impl Timer {
     /// A timer about a key.
     pub(crate) fn of_key(at_ms: u64, purpose: Purpose, key: KeyRef) -> Timer {
-        Timer { at_ms, purpose, database: key.database, slot: key.slot }
+        Timer { at_ms, purpose, waiter: None, database: key.database, slot: key.slot }
     }
 
     /// A timer about a waiter.
-    pub(crate) fn of_waiter(at_ms: u64, purpose: Purpose, slot: u32) -> Timer {
-        Timer { at_ms, purpose, database: 0, slot }
+    pub(crate) fn of_waiter(at_ms: u64, purpose: Purpose, waiter: WaiterId, slot: u32) -> Timer {
+        Timer { at_ms, purpose, waiter: Some(waiter), database: 0, slot }
     }
 
     /// The key it is about.
