@@ -3,7 +3,7 @@
 use super::table::{self, CommandInfo};
 use super::{Block, Call, Flow};
 use crate::engine::effect::Effect;
-use crate::engine::{Engine, Outcome, OwnedRequest, Position, Purpose, Session, Waiter, WaiterId, clamp_now};
+use crate::engine::{Engine, KeyRef, Outcome, OwnedRequest, Position, Purpose, Session, Waiter, WaiterId, clamp_now};
 use crate::error::Error;
 use crate::memory::try_push;
 use crate::reply::Reply;
@@ -110,7 +110,7 @@ impl Engine {
         self.prune_timers();
     }
 
-    fn forget_produced(&mut self, at: crate::engine::KeyRef, now_ms: u64) {
+    fn forget_produced(&mut self, at: KeyRef, now_ms: u64) {
         let Some(limits) = self.stream(at).map(|stream| stream.producer_limits()) else { return };
         self.open_unit();
         let through_ms = now_ms.saturating_sub(u64::from(limits.duration_s) * 1000);
@@ -150,6 +150,7 @@ impl Engine {
                 request,
                 deadline_ms: block.deadline_ms,
                 mature_ms: block.mature_ms,
+                tried: self.position(),
                 is_group_read: block.is_group_read,
                 keys: hung,
             })
@@ -165,14 +166,18 @@ impl Engine {
         while let Some(at) = self.next_signalled() {
             // Without memory for the list the readers wait for the next change.
             for slot in self.waiters_of(at).unwrap_or_default() {
-                let has_stream = self.stream(at).is_some();
-                // A plain reader sleeps on while its key is gone or holds something else.
-                if self.waiter(slot).is_some_and(|waiter| has_stream || waiter.is_group_read) {
+                if self.waiter(slot).is_some_and(|waiter| self.may_be_served(at, waiter)) {
                     self.resume(slot, now_ms);
                 }
             }
             self.drop_vacant(at);
         }
+    }
+
+    /// Whether it is worth running a waiter's command because this key of its changed. A reader of a thousand keys that
+    /// all changed is run once. A plain reader sleeps on while its key is gone or holds something else.
+    fn may_be_served(&self, at: KeyRef, waiter: &Waiter) -> bool {
+        waiter.tried < self.position() && (waiter.is_group_read || self.stream(at).is_some())
     }
 
     /// Runs a waiter's command again. If there still is nothing to answer, it waits on in its place.

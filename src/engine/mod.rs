@@ -10,6 +10,7 @@
 //! 2. An effect that fails has changed nothing and is not in the journal.
 //! 3. Between calls no key is signalled and no unit is open.
 
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -42,6 +43,9 @@ pub(crate) use wait::{OwnedRequest, Waiter};
 
 /// Times are kept in 48 bits, which last until the year 10889. A later clock stands still there.
 const NOW_MS_MAX: u64 = (1 << 48) - 1;
+
+/// For so many signalled keys memory is kept: most calls signal none, and the others mostly one.
+const SIGNALLED_KEPT: usize = 16;
 
 /// How an engine is set up. `Config::default()` is a good choice for everything but the hash seed.
 #[derive(Clone, Debug)]
@@ -127,7 +131,7 @@ pub struct Engine {
     waiters: Waiters,
     timers: Timers,
     /// Keys whose waiters have to be looked at, in the order in which they changed.
-    signalled: Vec<KeyRef>,
+    signalled: VecDeque<KeyRef>,
     counters: Counters,
 }
 
@@ -139,7 +143,7 @@ impl Engine {
             journal: Journal::new(config.journal),
             waiters: Waiters::default(),
             timers: Timers::default(),
-            signalled: Vec::new(),
+            signalled: VecDeque::new(),
             counters: Counters::default(),
             config,
         }
@@ -330,7 +334,7 @@ impl Engine {
             && let Some(key) = self.keyspace.key_mut(at)
             && key.signal()
         {
-            self.signalled.push(at);
+            self.signalled.push_back(at);
         }
     }
 
@@ -341,10 +345,12 @@ impl Engine {
 
     /// Takes the first signalled key.
     pub(crate) fn next_signalled(&mut self) -> Option<KeyRef> {
-        if self.signalled.is_empty() {
+        let Some(at) = self.signalled.pop_front() else {
+            if self.signalled.capacity() > SIGNALLED_KEPT {
+                self.signalled = VecDeque::new();
+            }
             return None;
-        }
-        let at = self.signalled.remove(0);
+        };
         if let Some(key) = self.keyspace.key_mut(at) {
             key.clear_signal();
         }
@@ -394,7 +400,9 @@ impl Engine {
     /// Gives a waiter its request back, because it has to wait on; until when its claim may succeed is new.
     pub(crate) fn keep_waiting(&mut self, slot: u32, request: OwnedRequest, mature_ms: Option<u64>) {
         self.waiters.put_request(slot, request);
+        let position = self.position();
         let Some(waiter) = self.waiters.get_mut(slot) else { return };
+        waiter.tried = position;
         if waiter.mature_ms != mature_ms {
             waiter.mature_ms = mature_ms;
             if let (Some(at_ms), true) = (mature_ms, self.timers.reserve(1).is_ok()) {

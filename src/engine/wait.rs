@@ -80,6 +80,8 @@ pub(crate) struct Waiter {
     pub(crate) deadline_ms: Option<u64>,
     /// When a pending entry that it wants to claim is idle long enough.
     pub(crate) mature_ms: Option<u64>,
+    /// The position at which its request was last run in vain: as long as nothing changes, it need not be run again.
+    pub(crate) tried: Position,
     /// Whether it reads through a group: then it also wakes when its key goes.
     pub(crate) is_group_read: bool,
     pub(crate) keys: Vec<KeyRef>,
