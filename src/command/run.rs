@@ -25,7 +25,7 @@ impl Engine {
     /// `now_ms` is the time as the host sees it, in milliseconds since 1970. It may stand still or run backwards; IDs
     /// and effects stay in order.
     pub fn call(&mut self, now_ms: u64, session: Session, argv: &[&[u8]], reply: &mut Reply) -> Outcome {
-        let now_ms = clamp_now(now_ms);
+        let (now_ms, session) = (clamp_now(now_ms), session.clamp());
         reply.clear();
         reply.set_bytes_max(self.config().reply_bytes_max);
         self.open_unit();
@@ -51,7 +51,7 @@ impl Engine {
     /// no rolling back. A batch with a command that does not exist, has a wrong number of arguments or is refused for
     /// memory is not begun: the reply is the error `EXECABORT`.
     pub fn exec(&mut self, now_ms: u64, session: Session, batch: &[&[&[u8]]], reply: &mut Reply) -> Outcome {
-        let now_ms = clamp_now(now_ms);
+        let (now_ms, session) = (clamp_now(now_ms), session.clamp());
         reply.clear();
         reply.set_bytes_max(self.config().reply_bytes_max);
         if batch.iter().any(|argv| self.check_command(argv).is_err()) {

@@ -161,10 +161,11 @@ impl Keyspace {
         Keyspace { databases: Default::default(), hash_seed, values_bytes: 0 }
     }
 
-    /// The database; a number beyond the last means the last.
+    /// The database of this number. Sessions and journals name none that there is not.
     pub(crate) fn database(&self, number: u8) -> &Database {
-        let [first, ..] = &self.databases;
-        self.databases.get(usize::from(number)).unwrap_or(first)
+        let index = usize::from(number % DATABASES);
+        #[allow(clippy::indexing_slicing, reason = "the index is taken modulo the length of the array")]
+        &self.databases[index]
     }
 
     fn database_mut(&mut self, number: u8) -> &mut Database {

@@ -87,10 +87,17 @@ impl Default for Config {
 /// What the engine has to know about who calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Session {
-    /// The logical database, 0 to 15.
+    /// The logical database, 0 to 15. A number beyond means the last one.
     pub database: u8,
     /// The protocol in which MAXSIZE counts reply bytes.
     pub protocol: Protocol,
+}
+
+impl Session {
+    /// The session with a database that there is.
+    pub(crate) fn clamp(self) -> Session {
+        Session { database: self.database.min(DATABASES - 1), ..self }
+    }
 }
 
 /// A point in the journal: the number of units written before and at it. A reply may be shown once the journal is
