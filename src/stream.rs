@@ -279,9 +279,9 @@ impl Stream {
         let reserved = producers.reserve(producer, iid)?;
         producers.insert(producer, reserved, id, at_ms, entries_max);
         self.iids_added += 1;
-        if self.produced_deadline_ms.is_none() {
-            self.produced_deadline_ms = Some(self.deadline_after(at_ms));
-        }
+        // A clock that ran backwards may bring an earlier one.
+        let deadline_ms = self.deadline_after(at_ms);
+        self.produced_deadline_ms = Some(self.produced_deadline_ms.map_or(deadline_ms, |known| known.min(deadline_ms)));
         Ok(())
     }
 
