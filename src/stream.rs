@@ -16,7 +16,7 @@ use crate::id::EntryId;
 use crate::memory::{Boxed, OutOfMemory, try_box};
 use crate::producers::Producers;
 
-/// The largest count of entries ever added that is told.
+/// The largest count of entries ever added, or read, that can be told.
 const ENTRIES_ADDED_MAX: u64 = i64::MAX as u64;
 
 /// How long, and how many, producers' IDs are remembered.
@@ -203,7 +203,9 @@ impl Stream {
     pub(crate) fn count_delivery(&self, last_id: EntryId, entries_read: Option<u64>, id: EntryId) -> Option<u64> {
         let first = self.entries.first_id().unwrap_or(EntryId::MIN);
         match entries_read {
-            Some(read) if last_id >= first && !self.has_tombstone_from(last_id) => Some(read + 1),
+            Some(read) if last_id >= first && !self.has_tombstone_from(last_id) => {
+                Some(read.saturating_add(1).min(ENTRIES_ADDED_MAX))
+            }
             _ if self.entries_added > 0 => self.estimate_read(id),
             unchanged => unchanged,
         }
