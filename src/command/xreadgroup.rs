@@ -62,9 +62,6 @@ pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
 impl<'a> Xreadgroup<'a> {
     fn run(&self, call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
         let sources = self.sources(call)?;
-        for source in &sources {
-            self.see_consumer(call, source.at)?;
-        }
         let mut reading = Reading::begin(call, self.options.limits);
         for source in &sources {
             if reading.is_full(call.reply) {
@@ -74,6 +71,13 @@ impl<'a> Xreadgroup<'a> {
                 Ok(()) => {}
                 Err(error) if reading.streams_len() == 0 => return Err(error),
                 Err(_) => break,
+            }
+        }
+        // Not before: a read that fails creates no consumer.
+        for source in &sources {
+            match self.see_consumer(call, source.at) {
+                Err(error) if reading.streams_len() == 0 => return Err(error),
+                _ => {}
             }
         }
         if reading.streams_len() > 0 {
@@ -171,6 +175,9 @@ impl<'a> Xreadgroup<'a> {
         }
         if becomes_pending {
             call.promise(at, &new)?;
+        }
+        if becomes_pending || !delivery.again.is_empty() {
+            self.see_consumer(call, at)?;
         }
         if !delivery.again.is_empty() {
             call.commit(at, &again)?;
