@@ -123,6 +123,13 @@ pub(crate) enum Overflow {
     OutOfMemory,
 }
 
+/// The largest reply of all: heads have 28 bits for a length.
+pub(crate) const REPLY_BYTES_MAX: usize = (1 << 28) - 1;
+/// The size of a small reply, which every limit allows: that of a write.
+pub(crate) const REPLY_BYTES_MIN: usize = SMALL_WORDS * 4 + SMALL_TEXT;
+const SMALL_WORDS: usize = 16;
+const SMALL_TEXT: usize = 256;
+
 /// What a command answers.
 #[derive(Clone, Debug)]
 pub struct Reply {
@@ -134,7 +141,7 @@ pub struct Reply {
 
 impl Default for Reply {
     fn default() -> Self {
-        Reply { words: Vec::new(), text: Vec::new(), bytes_max: usize::MAX, overflow: None }
+        Reply { words: Vec::new(), text: Vec::new(), bytes_max: REPLY_BYTES_MAX, overflow: None }
     }
 }
 
@@ -219,12 +226,10 @@ impl Reply {
 
     /// Makes room for a small reply, so that a write whose reply is small cannot fail after it happened.
     pub(crate) fn reserve_small(&mut self) -> Result<(), Overflow> {
-        const WORDS: usize = 16;
-        const TEXT: usize = 256;
-        if self.bytes().saturating_add(WORDS * 4 + TEXT) > self.bytes_max && !self.is_empty() {
+        if self.bytes().saturating_add(REPLY_BYTES_MIN) > self.bytes_max {
             return Err(Overflow::TooLarge);
         }
-        let roomy = self.words.try_reserve(WORDS).is_ok() && self.text.try_reserve(TEXT).is_ok();
+        let roomy = self.words.try_reserve(SMALL_WORDS).is_ok() && self.text.try_reserve(SMALL_TEXT).is_ok();
         if roomy { Ok(()) } else { Err(Overflow::OutOfMemory) }
     }
 
@@ -252,6 +257,7 @@ impl Reply {
 
     /// Writes an error line, prefix included. It may exceed the largest size: that is what it may have to tell.
     pub fn error(&mut self, line: &[u8]) {
+        let line = line.get(..REPLY_BYTES_MAX).unwrap_or(line);
         let bytes_max = core::mem::replace(&mut self.bytes_max, usize::MAX);
         self.push_text(Kind::Error, line);
         self.bytes_max = bytes_max;
@@ -374,7 +380,7 @@ impl Reply {
     }
 }
 
-/// The length bits of a head. Lengths stay far below 2^28: a reply of that size is refused before.
+/// The length bits of a head. Lengths stay below 2^28: [`REPLY_BYTES_MAX`].
 fn head_length(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX >> 4) << 4
 }

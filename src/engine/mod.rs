@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 
 use crate::entries::NodeLimits;
 use crate::memory::OutOfMemory;
-use crate::reply::{Protocol, Reply};
+use crate::reply::{Protocol, REPLY_BYTES_MAX, REPLY_BYTES_MIN, Reply};
 use crate::stream::Stream;
 
 mod apply;
@@ -57,7 +57,8 @@ pub struct Config {
     pub journal: bool,
     /// The memory in bytes beyond which commands that add answer `-OOM`. 0 is no limit.
     pub memory_bytes_max: u64,
-    /// The size in bytes of the engine's own encoding beyond which a reply is refused.
+    /// The size in bytes of the engine's own encoding beyond which a reply is refused. The engine takes the nearest
+    /// that it can keep to: from 320, which the replies of writes need, to 2^28 - 1.
     pub reply_bytes_max: usize,
     /// `stream-node-max-bytes`: the virtual size at which a logical node is full. 0 means 1 GiB.
     pub node_bytes_max: u64,
@@ -81,6 +82,12 @@ impl Default for Config {
             idmp_duration_s: 100,
             idmp_entries_max: 100,
         }
+    }
+}
+
+impl Config {
+    fn clamp(self) -> Config {
+        Config { reply_bytes_max: self.reply_bytes_max.clamp(REPLY_BYTES_MIN, REPLY_BYTES_MAX), ..self }
     }
 }
 
@@ -152,7 +159,7 @@ impl Engine {
             timers: Timers::default(),
             signalled: VecDeque::new(),
             counters: Counters::default(),
-            config,
+            config: config.clamp(),
         }
     }
 
@@ -165,7 +172,7 @@ impl Engine {
     /// more and keep their values.
     pub fn configure(&mut self, config: Config) {
         let Config { hash_seed, journal, .. } = self.config;
-        self.config = Config { hash_seed, journal, ..config };
+        self.config = Config { hash_seed, journal, ..config.clamp() };
     }
 
     /// The position of the newest effect.
