@@ -4,8 +4,10 @@ use alloc::vec::Vec;
 
 use super::args::{self, Args, is};
 use super::threshold::References;
+use crate::engine::effect::Owned;
 use crate::error::Error;
 use crate::id::EntryId;
+use crate::memory::try_push;
 use crate::number::parse_i64;
 
 /// Up to so many IDs, repeated ones are found by comparing each with those before it.
@@ -21,11 +23,11 @@ pub(super) fn parse<'a>(words: &[&'a [u8]]) -> Result<Vec<EntryId>, Error<'a>> {
     Ok(ids)
 }
 
-/// Says of each ID, in order, whether it stood in the list before.
+/// Says of each ID, in order, where it stood in the list before.
 pub(super) struct Repeats<'i> {
     ids: &'i [EntryId],
-    /// For long lists: the places of repeated IDs, ascending.
-    places: Vec<u32>,
+    /// For long lists: the places of repeated IDs, ascending, each with the last place before.
+    places: Vec<(u32, u32)>,
 }
 
 impl<'i> Repeats<'i> {
@@ -33,23 +35,57 @@ impl<'i> Repeats<'i> {
         let mut places = Vec::new();
         if ids.len() > COMPARED_MAX && !ids.is_sorted_by(|one, other| one < other) {
             places.try_reserve_exact(ids.len()).map_err(|_| Error::OutOfMemory)?;
-            places.extend(0..ids.len() as u32);
+            places.extend((0..ids.len() as u32).map(|place| (place, place)));
             let id = |place: u32| ids.get(place as usize);
-            places.sort_unstable_by_key(|&place| (id(place), place));
+            places.sort_unstable_by_key(|&(place, _)| (id(place), place));
             let mut last = None;
-            places.retain(|&place| last.replace(id(place)) == Some(id(place)));
+            places.retain_mut(|(place, before)| {
+                let known: Option<u32> = last.replace(*place);
+                *before = known.unwrap_or(0);
+                known.is_some_and(|known| id(known) == id(*place))
+            });
             places.sort_unstable();
         }
         Ok(Repeats { ids, places })
     }
 
+    /// The last place before this one at which the same ID stood.
+    pub(super) fn before(&self, place: usize) -> Option<usize> {
+        if self.ids.len() > COMPARED_MAX {
+            let place = u32::try_from(place).ok()?;
+            let found = self.places.binary_search_by_key(&place, |&(place, _)| place).ok()?;
+            return self.places.get(found).map(|&(_, before)| before as usize);
+        }
+        let (before, rest) = self.ids.split_at_checked(place)?;
+        let id = rest.first()?;
+        before.iter().rposition(|other| other == id)
+    }
+
     /// Whether the ID at this place stood before.
     pub(super) fn is_repeated(&self, place: usize) -> bool {
-        if self.ids.len() > COMPARED_MAX {
-            return u32::try_from(place).is_ok_and(|place| self.places.binary_search(&place).is_ok());
-        }
-        let (before, rest) = self.ids.split_at_checked(place).unwrap_or((self.ids, &[]));
-        rest.first().is_some_and(|id| before.contains(id))
+        self.before(place).is_some()
+    }
+}
+
+/// What was decided for some of the IDs of a list, each with its place there.
+#[derive(Default)]
+pub(super) struct Decided {
+    pub(super) items: Vec<Owned>,
+    places: Vec<u32>,
+}
+
+impl Decided {
+    /// Adds what was decided for the ID at this place, which lies behind those before.
+    pub(super) fn push<'a>(&mut self, place: usize, item: Owned) -> Result<(), Error<'a>> {
+        try_push(&mut self.places, place as u32)?;
+        try_push(&mut self.items, item)?;
+        Ok(())
+    }
+
+    /// What was decided for the ID at this place.
+    pub(super) fn at(&self, place: usize) -> Option<&Owned> {
+        let found = self.places.binary_search(&(place as u32)).ok()?;
+        self.items.get(found)
     }
 }
 
@@ -81,7 +117,8 @@ mod tests {
             let ids: Vec<EntryId> = (0..len).map(|place| EntryId::new(place * 7 % 31, 0)).collect();
             let repeats = Repeats::new(&ids).unwrap();
             for place in 0..ids.len() {
-                assert_eq!(repeats.is_repeated(place), ids[..place].contains(&ids[place]), "{place} of {len}");
+                let before = ids[..place].iter().rposition(|id| *id == ids[place]);
+                assert_eq!(repeats.before(place), before, "{place} of {len}");
             }
         }
     }

@@ -6,14 +6,14 @@
 use alloc::vec::Vec;
 
 use super::args::{self, Args};
-use super::ids::Repeats;
+use super::ids::{Decided, Repeats};
 use super::xrange::write_entry;
 use super::xreadgroup::see_consumer;
 use super::{Call, Flow};
 use crate::engine::KeyRef;
 use crate::engine::effect::{Effect, Owned};
 use crate::error::Error;
-use crate::group::{Group, Pending};
+use crate::group::Pending;
 use crate::id::EntryId;
 use crate::memory::try_push;
 use crate::number::parse_i64;
@@ -34,7 +34,7 @@ struct Xclaim<'a> {
 /// What was decided.
 #[derive(Default)]
 struct Claim {
-    items: Vec<Owned>,
+    decided: Decided,
     /// Pending entries whose entry is gone.
     lost: Vec<EntryId>,
     creates: bool,
@@ -103,7 +103,8 @@ impl<'a> Xclaim<'a> {
         if claim.creates && call.engine.is_memory_exceeded() {
             return Err(Error::OutOfMemory);
         }
-        let own = Effect::Own { group, consumer: Some(consumer), now_ms, time_ms, items: &claim.items };
+        let items = &*claim.decided.items;
+        let own = Effect::Own { group, consumer: Some(consumer), now_ms, time_ms, items };
         let forget = Effect::Forget { group, ids: &claim.lost };
         see_consumer(call, at, group, consumer)?;
         call.promise(at, &forget)?;
@@ -111,7 +112,7 @@ impl<'a> Xclaim<'a> {
         if let Some(place) = &place {
             call.promise(at, place)?;
         }
-        if !claim.items.is_empty() {
+        if !items.is_empty() {
             call.commit(at, &own)?;
         }
         if !claim.lost.is_empty() {
@@ -120,7 +121,7 @@ impl<'a> Xclaim<'a> {
         if let Some(place) = &place {
             call.commit_promised(at, place)?;
         }
-        call.count_changes(claim.items.len() + claim.lost.len() + usize::from(place.is_some()));
+        call.count_changes(items.len() + claim.lost.len() + usize::from(place.is_some()));
         Ok(Flow::Done)
     }
 
@@ -139,7 +140,12 @@ impl<'a> Xclaim<'a> {
         let Some((_, group)) = stream.group(self.group) else { return Err(Error::WrongType) };
         let open = call.reply.open_array();
         for (place, &id) in self.ids.iter().enumerate() {
-            let pending = pending(group, &claim, id, time_ms, repeats.is_repeated(place));
+            let pending = match repeats.before(place).map(|before| claim.decided.at(before)) {
+                None => group.pending(id).map(idle_since),
+                Some(Some(item)) => Some((Some(time_ms), item.deliveries)),
+                // What was passed over, or dropped, once is passed over now.
+                Some(None) => continue,
+            };
             let Some(entry) = stream.get(id) else {
                 if pending.is_some() {
                     try_push(&mut claim.lost, id)?;
@@ -160,26 +166,21 @@ impl<'a> Xclaim<'a> {
             };
             claim.creates |= pending.is_none();
             let deliveries = self.deliveries.unwrap_or(before.saturating_add(i64::from(!self.ids_only)));
-            try_push(&mut claim.items, Owned { id, deliveries })?;
+            claim.decided.push(place, Owned { id, deliveries })?;
             if self.ids_only {
                 call.reply.id(id);
             } else {
                 write_entry(call.reply, &entry);
             }
         }
-        call.reply.close_array(open, claim.items.len());
+        call.reply.close_array(open, claim.decided.items.len());
         Ok(claim)
     }
 }
 
-/// Since when an entry is idle (for ever, if nobody owns it) and how often it was delivered, as this request has left
-/// it so far. None if it is not pending.
-fn pending(group: &Group, claim: &Claim, id: EntryId, time_ms: u64, is_repeated: bool) -> Option<(Option<u64>, i64)> {
-    if is_repeated && let Some(item) = claim.items.iter().rev().find(|item| item.id == id) {
-        return Some((Some(time_ms), item.deliveries));
-    }
-    let Pending { time_ms, deliveries, consumer, .. } = group.pending(id)?;
-    Some((consumer.map(|_| time_ms), deliveries))
+/// Since when an entry is idle (for ever, if nobody owns it) and how often it was delivered.
+fn idle_since(pending: Pending) -> (Option<u64>, i64) {
+    (pending.consumer.map(|_| pending.time_ms), pending.deliveries)
 }
 
 fn option<'a>(args: &mut Args<'a>, option: &'static str) -> Result<i64, Error<'a>> {

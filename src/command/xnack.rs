@@ -3,14 +3,11 @@
 //! Syntax: `XNACK key group <SILENT | FAIL | FATAL> IDS numids id [id ...] [RETRYCOUNT count] [FORCE]`.
 //! See <https://redis.io/docs/latest/commands/xnack/>.
 
-use alloc::vec::Vec;
-
 use super::args::{Args, is};
-use super::ids::{self, Repeats};
+use super::ids::{self, Decided, Repeats};
 use super::{Call, Flow};
 use crate::engine::effect::{Effect, Owned};
 use crate::error::Error;
-use crate::memory::try_push;
 use crate::number::parse_i64;
 
 /// Why an entry is given back, which decides its delivery count.
@@ -40,21 +37,23 @@ pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
     let repeats = Repeats::new(&ids)?;
     let Some(stream) = call.engine.stream(at) else { return Err(Error::WrongType) };
     let Some((_, found)) = stream.group(group) else { return Err(Error::WrongType) };
-    let mut items: Vec<Owned> = Vec::new();
+    let mut decided = Decided::default();
     let mut creates = false;
     for (place, &id) in ids.iter().enumerate() {
-        let mut deliveries = found.pending(id).map(|pending| pending.deliveries);
-        if repeats.is_repeated(place) {
-            let before = items.iter().rev().find(|item| item.id == id);
-            deliveries = before.map(|item| item.deliveries).or(deliveries);
-        }
+        let deliveries = match repeats.before(place).map(|before| decided.at(before)) {
+            None => found.pending(id).map(|pending| pending.deliveries),
+            Some(Some(item)) => Some(item.deliveries),
+            // What was passed over once is passed over again.
+            Some(None) => continue,
+        };
         if deliveries.is_none() && !(request.creates && stream.entries().contains(id)) {
             continue;
         }
         creates |= deliveries.is_none();
         let deliveries = request.resolve(deliveries.unwrap_or(0));
-        try_push(&mut items, Owned { id, deliveries })?;
+        decided.push(place, Owned { id, deliveries })?;
     }
+    let items = decided.items;
     if creates && call.engine.is_memory_exceeded() {
         return Err(Error::OutOfMemory);
     }
