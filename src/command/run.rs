@@ -232,6 +232,7 @@ fn run<'a>(
     let result = call.check_small_reply().and_then(|()| (command.run)(&mut call));
     let result = result.and_then(|flow| call.check_reply().map(|()| flow));
     let depends = call.depends;
+    engine.release_promises();
     match result {
         Ok(flow) => (flow, depends),
         Err(error) => {

@@ -155,14 +155,26 @@ impl Journal {
         self.position += 1;
     }
 
-    /// Makes room for an effect of at most `bytes` on a key with a name of `name_bytes`. Promises add up until the
-    /// unit is closed, so that a command can reserve for all its effects before it writes the first.
-    pub(crate) fn reserve(&mut self, bytes: usize, name_bytes: usize) -> Result<(), OutOfMemory> {
+    /// Promises room for an effect of at most so many bytes, the key's name included. Promises add up until they are
+    /// kept, so that a command can reserve for all its effects before it writes the first.
+    pub(crate) fn promise(&mut self, bytes: usize) -> Result<(), OutOfMemory> {
         if self.enabled {
-            self.promised = self.promised.saturating_add(bytes + name_bytes + PREAMBLE_BYTES_MAX);
-            self.bytes.try_reserve(self.promised)?;
+            let promised = self.promised.saturating_add(bytes + PREAMBLE_BYTES_MAX);
+            self.bytes.try_reserve(promised)?;
+            self.promised = promised;
         }
         Ok(())
+    }
+
+    /// The promise for one effect is kept. So a transaction of a million effects is given room for what it writes, not
+    /// for the most that it might have written.
+    pub(crate) fn release(&mut self, bytes: usize) {
+        self.promised = self.promised.saturating_sub(bytes + PREAMBLE_BYTES_MAX);
+    }
+
+    /// A command ended: what it promised and did not write was not needed.
+    pub(crate) fn release_all(&mut self) {
+        self.promised = 0;
     }
 
     /// Writes an effect on a key.

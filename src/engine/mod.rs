@@ -307,20 +307,34 @@ impl Engine {
 
     /// Makes room in the journal for an effect that is decided but will only be committed after others.
     pub(crate) fn promise(&mut self, at: KeyRef, effect: &Effect<'_>) -> Result<(), OutOfMemory> {
-        let name_bytes = self.keyspace.key(at).map_or(0, |key| key.name().len());
-        self.journal.reserve(effect.encoded_bytes_max(), name_bytes)
+        self.journal.promise(self.journal_bytes_max(at, effect))
     }
 
     /// Applies an effect and writes it to the journal. If the memory for it is not there, nothing has changed.
     pub(crate) fn commit(&mut self, at: KeyRef, effect: &Effect<'_>) -> Result<(), OutOfMemory> {
-        self.promise(at, effect)?;
-        self.commit_promised(at, effect)
+        let bytes_max = self.journal_bytes_max(at, effect);
+        self.journal.promise(bytes_max)?;
+        self.apply_and_write(at, effect, bytes_max)
     }
 
     /// The same for an effect for which the journal has made room.
     pub(crate) fn commit_promised(&mut self, at: KeyRef, effect: &Effect<'_>) -> Result<(), OutOfMemory> {
+        self.apply_and_write(at, effect, self.journal_bytes_max(at, effect))
+    }
+
+    /// Ends a command. Promises that it did not need are taken back.
+    pub(crate) fn release_promises(&mut self) {
+        self.journal.release_all();
+    }
+
+    fn journal_bytes_max(&self, at: KeyRef, effect: &Effect<'_>) -> usize {
+        effect.encoded_bytes_max() + self.keyspace.key(at).map_or(0, |key| key.name().len())
+    }
+
+    fn apply_and_write(&mut self, at: KeyRef, effect: &Effect<'_>, bytes_max: usize) -> Result<(), OutOfMemory> {
         let position = self.journal.next_position();
         let applied = self.apply(at, effect, position);
+        self.journal.release(bytes_max);
         debug_assert!(!matches!(applied, Err(Fault::Misfit(_))), "{applied:?}: {effect:?}");
         applied?;
         if let Some(key) = self.keyspace.key_mut(at) {
@@ -334,7 +348,7 @@ impl Engine {
 
     /// Removes all keys of a database, or of all databases.
     pub(crate) fn flush(&mut self, database: Option<u8>) -> Result<(), OutOfMemory> {
-        self.journal.reserve(0, 0)?;
+        self.journal.promise(0)?;
         let position = self.journal.next_position();
         self.apply_flush(database, position);
         self.journal.write_flush(database);
