@@ -14,7 +14,7 @@
 //! 1. Each slot's name is found by probing from its hash to the first free bucket, and each bucket names a live slot.
 //! 2. At most three quarters of the buckets are taken, so that each probe ends.
 //! 3. `live` counts the keys that have a value; a vacant key has a waiter or is being created by the running command.
-//! 4. `values_bytes` is the sum of what the keys and their values hold.
+//! 4. `values_bytes` is the sum of what names, values and lists of waiters take. A database without keys holds nothing.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -30,9 +30,6 @@ use crate::stream::Stream;
 
 /// How many logical databases there are.
 pub(crate) const DATABASES: u8 = 16;
-
-/// What a key costs beside its value: its slot and its share of the buckets.
-const KEY_BYTES: usize = size_of::<Key>() + 16;
 
 /// A key of a database, by number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -134,7 +131,8 @@ impl Key {
     }
 
     fn memory(&self) -> usize {
-        KEY_BYTES + self.name.len() + self.value.as_ref().map_or(0, Stored::memory)
+        let waiters = self.waiters().map_or(0, |list| size_of::<SortedKeys>() + list.memory());
+        self.name.len() + self.value.as_ref().map_or(0, Stored::memory) + waiters
     }
 }
 
@@ -174,9 +172,9 @@ impl Keyspace {
         &mut self.databases[index]
     }
 
-    /// The bytes of all keys and values.
+    /// The memory held: names, values, slots and buckets.
     pub(crate) fn memory(&self) -> usize {
-        self.values_bytes
+        self.values_bytes + self.databases.iter().map(Database::memory).sum::<usize>()
     }
 
     /// The number of a name, vacant or not.
@@ -202,7 +200,11 @@ impl Keyspace {
             return Ok(KeyRef { database, slot });
         }
         let name = try_boxed(name)?;
-        target.reserve(seed)?;
+        let reserved = target.reserve(seed);
+        if reserved.is_err() {
+            target.release_if_empty();
+        }
+        reserved?;
         let (bucket, _) = target.probe(hash, &name);
         let slot = target.keys.insert(Key {
             name,
@@ -231,7 +233,7 @@ impl Keyspace {
         before
     }
 
-    /// Brings the account of memory up to date after a change of the key's value.
+    /// Brings the account of memory up to date after a change of the key's value or of its waiters.
     pub(crate) fn settle(&mut self, at: KeyRef) {
         let Some(key) = self.key_mut(at) else { return };
         let bytes = key.memory();
@@ -256,6 +258,7 @@ impl Keyspace {
         let database = self.database_mut(at.database);
         database.free_bucket(seed, hash, at.slot);
         drop(database.keys.remove(at.slot));
+        database.release_if_empty();
         self.values_bytes = self.values_bytes.saturating_sub(bytes);
     }
 
@@ -269,6 +272,9 @@ impl Keyspace {
         let mut bytes = 0;
         for database in &self.databases {
             database.validate(self.hash_seed)?;
+            if database.keys.len() == 0 && database.memory() > 0 {
+                return Err(String::from("keyspace: 4 an empty database holds memory"));
+            }
             bytes += database.keys.iter().map(|(_, key)| key.memory()).sum::<usize>();
         }
         if bytes == self.values_bytes { Ok(()) } else { Err(String::from("keyspace: 4 the account of memory is off")) }
@@ -284,6 +290,18 @@ impl Database {
     /// What the absence of a key depends on.
     pub(crate) fn removed(&self) -> Position {
         self.removed
+    }
+
+    /// The bytes of slots and buckets.
+    fn memory(&self) -> usize {
+        self.keys.memory() + self.buckets.capacity() * size_of::<u32>()
+    }
+
+    fn release_if_empty(&mut self) {
+        if self.keys.len() == 0 {
+            self.keys.release_if_empty();
+            self.buckets = Vec::new();
+        }
     }
 
     /// All keys with a value, in slot order.

@@ -76,6 +76,7 @@ impl Engine {
             self.replay_effect(tag, &mut unit, run, lists, position)?;
         }
         self.journal.count_replayed_unit();
+        self.prune_timers();
         Ok(())
     }
 

@@ -168,6 +168,7 @@ impl Waiters {
             if let Some(list) = keyspace.key_mut(at).and_then(|key| key.waiters_mut().as_mut()) {
                 list.push_back(slot);
             }
+            keyspace.settle(at);
         }
         Ok((id, slot))
     }
@@ -179,6 +180,7 @@ impl Waiters {
             if key.waiters().is_some_and(|list| list.len() == 0) {
                 *key.waiters_mut() = None;
             }
+            keyspace.settle(at);
             keyspace.drop_vacant(at);
         }
     }
