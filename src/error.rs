@@ -88,6 +88,7 @@ error_lines! { 'a;
     OutOfMemory = "OOM command not allowed when used memory > 'maxmemory'.";
     ReplyTooLarge(bytes_max: u64) = "ERR the reply would be larger than {} bytes: ask for less, for example with COUNT";
     ExecAbort = "EXECABORT Transaction discarded because of previous errors.";
+    DatabaseRange = "ERR DB index is out of range";
     InvalidExpire(command: &'static str) = "ERR invalid expire time in '{}' command";
     UnsupportedOption(option: &'a [u8]) = "ERR Unsupported option {}";
     ExpireConditions = "ERR NX and XX, GT or LT options at the same time are not compatible";
@@ -216,10 +217,20 @@ impl Error<'_> {
 
     /// Writes the line.
     fn write(&self, line: &mut Vec<u8>) {
-        if let Error::UnknownCommand { argv } = self {
-            write_unknown_command(argv, line);
-            return;
+        match self {
+            Error::UnknownCommand { argv } => write_unknown_command(argv, line),
+            _ => self.write_template(line),
         }
+        // As Redis does: line ends behind the line are cut off, and those within it are blanks.
+        while let Some(b'\r' | b'\n') = line.last() {
+            line.pop();
+        }
+        for byte in line.iter_mut().filter(|byte| matches!(byte, b'\r' | b'\n')) {
+            *byte = b' ';
+        }
+    }
+
+    fn write_template(&self, line: &mut Vec<u8>) {
         let mut holes = self.describe(&mut |_| {}).split("{}");
         line.extend_from_slice(holes.next().unwrap_or("").as_bytes());
         self.describe(&mut |piece| {
@@ -235,12 +246,11 @@ impl Error<'_> {
     }
 }
 
-/// Shows a value of the request, without line ends; leaves out what there is no memory for.
+/// Shows a value of the request, with room for the rest of the line; leaves out what there is no memory for.
 fn write_shown(bytes: &[u8], line: &mut Vec<u8>) {
-    if line.try_reserve(bytes.len() + 128).is_err() {
-        return;
+    if line.try_reserve(bytes.len() + 256).is_ok() {
+        line.extend_from_slice(bytes);
     }
-    line.extend(bytes.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }));
 }
 
 /// The unknown command and as many of its arguments as fit, each in quotes.

@@ -20,6 +20,7 @@ mod id;
 mod invariant;
 mod memory;
 mod number;
+pub mod persist;
 mod producers;
 mod reply;
 mod slots;

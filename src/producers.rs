@@ -117,30 +117,39 @@ impl Producers {
         self.lists_bytes = (self.lists_bytes + producer.memory()).saturating_sub(before);
         let surplus = producer.by_arrival.len().saturating_sub(entries_max);
         for _ in 0..surplus {
-            self.forget_oldest(key);
+            self.forget(key, 0);
         }
     }
 
-    /// Forgets what was remembered at or before `through_ms`.
+    /// Forgets what was remembered at or before `through_ms`. Every record is looked at, because the clock may have run
+    /// back between two of them.
     pub(crate) fn expire(&mut self, through_ms: u64) {
         let mut from = 0;
-        loop {
-            let Some((key, producer)) = self.producers.iter_from(from).next() else { return };
+        while let Some(key) = self.next_producer(from) {
             from = key + 1;
-            let old = producer
-                .by_arrival
-                .iter()
-                .take_while(|&&record| self.records.get(record).is_some_and(|record| record.at_ms <= through_ms));
-            for _ in 0..old.count() {
-                self.forget_oldest(key);
+            let mut place = 0;
+            while let Some(record) = self.arrived(key, place) {
+                if self.records.get(record).is_some_and(|record| record.at_ms <= through_ms) {
+                    self.forget(key, place);
+                } else {
+                    place += 1;
+                }
             }
         }
     }
 
     /// When the oldest record was remembered.
     pub(crate) fn oldest_ms(&self) -> Option<u64> {
-        let oldest = self.producers.iter().filter_map(|(_, producer)| producer.by_arrival.front());
-        oldest.filter_map(|&record| self.records.get(record)).map(|record| record.at_ms).min()
+        self.records.iter().map(|(_, record)| record.at_ms).min()
+    }
+
+    fn next_producer(&self, from: u32) -> Option<u32> {
+        self.producers.iter_from(from).next().map(|(key, _)| key)
+    }
+
+    /// The producer's record at this place of its order of arrival.
+    fn arrived(&self, key: u32, place: usize) -> Option<u32> {
+        self.producers.get(key)?.by_arrival.get(place).copied()
     }
 
     fn insert_producer(&mut self, producer: Producer) -> u32 {
@@ -153,10 +162,11 @@ impl Producers {
         key
     }
 
-    fn forget_oldest(&mut self, key: u32) {
+    /// Forgets the record at this place of the producer's order of arrival.
+    fn forget(&mut self, key: u32, place: usize) {
         let Some(producer) = self.producers.get_mut(key) else { return };
         let before = producer.memory();
-        let Some(oldest) = producer.by_arrival.pop_front() else { return };
+        let Some(oldest) = producer.by_arrival.remove(place) else { return };
         let records = &self.records;
         let iid = records.get(oldest).map_or(&[][..], |record| &record.iid);
         producer.by_iid.remove(oldest, &mut |other| records.get(other).map_or(&[][..], |other| &other.iid).cmp(iid));

@@ -204,7 +204,7 @@ impl Stream {
         let first = self.entries.first_id().unwrap_or(EntryId::MIN);
         match entries_read {
             Some(read) if last_id >= first && !self.has_tombstone_from(last_id) => {
-                Some(read.saturating_add(1).min(ENTRIES_ADDED_MAX))
+                Some((read + 1).min(ENTRIES_ADDED_MAX))
             }
             _ if self.entries_added > 0 => self.estimate_read(id),
             unchanged => unchanged,
@@ -281,9 +281,9 @@ impl Stream {
         let reserved = producers.reserve(producer, iid)?;
         producers.insert(producer, reserved, id, at_ms, entries_max);
         self.iids_added += 1;
-        // A clock that ran backwards may bring an earlier one.
+        // Where the clock ran back, this ID may have to go before those that came earlier.
         let deadline_ms = self.deadline_after(at_ms);
-        self.produced_deadline_ms = Some(self.produced_deadline_ms.map_or(deadline_ms, |known| known.min(deadline_ms)));
+        self.produced_deadline_ms = Some(self.produced_deadline_ms.map_or(deadline_ms, |first| first.min(deadline_ms)));
         Ok(())
     }
 

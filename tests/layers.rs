@@ -38,6 +38,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
     ("stream", &[FLOOR, &["entries", "group", "producers"]]),
     ("engine", &[FLOOR, &["entries", "group", "stream"]]),
     ("command", &[FLOOR, &["entries", "group", "stream", "engine"]]),
+    ("persist", &[FLOOR, &["engine"]]),
     ("connection", &[FLOOR, &["engine", "command"]]),
 ];
 

@@ -135,12 +135,6 @@ impl<'a> Call<'_, 'a> {
         Ok(self.engine.stream(at).and_then(|stream| stream.group(group)).map(|(key, _)| (at, key)))
     }
 
-    /// The stream and the group of what [`Call::lookup_group`] found.
-    pub(crate) fn group_at(&self, at: (KeyRef, GroupKey)) -> Option<(&Stream, &Group)> {
-        let stream = self.engine.stream(at.0)?;
-        Some((stream, stream.groups().group(at.1)?))
-    }
-
     /// Applies an effect and writes it to the journal.
     pub(crate) fn commit(&mut self, at: KeyRef, effect: &Effect<'_>) -> Result<(), Error<'a>> {
         self.engine.commit(at, effect)?;
@@ -189,6 +183,18 @@ impl<'a> Call<'_, 'a> {
         created?;
         Ok(at)
     }
+}
+
+/// The stream that a lookup found. Between the lookup and the first effect it is there: the error only stands where
+/// there would otherwise be a panic.
+fn found_stream<'a>(engine: &Engine, at: KeyRef) -> Result<&Stream, Error<'a>> {
+    engine.stream(at).ok_or(Error::NoSuchKey)
+}
+
+/// The stream and the group that a lookup found.
+fn found_group<'a>(engine: &Engine, found: (KeyRef, GroupKey)) -> Result<(&Stream, &Group), Error<'a>> {
+    let stream = found_stream(engine, found.0)?;
+    Ok((stream, stream.groups().group(found.1).ok_or(Error::NoSuchKey)?))
 }
 
 /// Containers are never run themselves: the table resolves their subcommands.

@@ -186,7 +186,13 @@ impl Reading {
 
     /// Ends the part of a stream.
     pub(super) fn close_stream(&mut self, reply: &mut Reply, part: StreamPart) {
-        reply.close_array(part.entries, (self.written - part.written_before) as usize);
+        let len = self.written - part.written_before;
+        if self.limits.max_size.is_some() {
+            // So far the length counted as one digit.
+            self.measure(reply);
+            self.bytes += u64::from(len.checked_ilog10().unwrap_or(0));
+        }
+        reply.close_array(part.entries, len as usize);
         self.streams_len += 1;
     }
 
@@ -232,8 +238,8 @@ impl Reading {
         Flow::Done
     }
 
-    /// The reply bytes so far. Only what came since the last time is looked at; the length of an array that is still
-    /// open counts as one digit.
+    /// The reply bytes so far, as if every array that is still open were empty. Only what came since the last time is
+    /// looked at.
     fn measure(&mut self, reply: &Reply) -> u64 {
         self.bytes += reply.wire_bytes_since(self.measured, self.protocol);
         self.measured = reply.mark();

@@ -3,7 +3,9 @@
 use super::table::{self, CommandInfo};
 use super::{Block, Call, Flow};
 use crate::engine::effect::Effect;
-use crate::engine::{Engine, KeyRef, Outcome, OwnedRequest, Position, Purpose, Session, Waiter, WaiterId, clamp_now};
+use crate::engine::{
+    DATABASES, Engine, KeyRef, Outcome, OwnedRequest, Position, Purpose, Session, Waiter, WaiterId, clamp_now,
+};
 use crate::error::Error;
 use crate::memory::try_push;
 use crate::reply::Reply;
@@ -25,9 +27,12 @@ impl Engine {
     /// `now_ms` is the time as the host sees it, in milliseconds since 1970. It may stand still or run backwards; IDs
     /// and effects stay in order.
     pub fn call(&mut self, now_ms: u64, session: Session, argv: &[&[u8]], reply: &mut Reply) -> Outcome {
-        let (now_ms, session) = (clamp_now(now_ms), session.clamp());
+        let now_ms = clamp_now(now_ms);
         reply.clear();
         reply.set_bytes_max(self.config().reply_bytes_max);
+        if self.refuse_database(session, reply) {
+            return Outcome::Done(Position(0));
+        }
         self.open_unit();
         let (flow, depends) = run(self, now_ms, session, argv, reply, Mode::Alone);
         let written = self.close_unit();
@@ -51,9 +56,12 @@ impl Engine {
     /// no rolling back. A batch with a command that does not exist, has a wrong number of arguments or is refused for
     /// memory is not begun: the reply is the error `EXECABORT`.
     pub fn exec(&mut self, now_ms: u64, session: Session, batch: &[&[&[u8]]], reply: &mut Reply) -> Outcome {
-        let (now_ms, session) = (clamp_now(now_ms), session.clamp());
+        let now_ms = clamp_now(now_ms);
         reply.clear();
         reply.set_bytes_max(self.config().reply_bytes_max);
+        if self.refuse_database(session, reply) {
+            return Outcome::Done(Position(0));
+        }
         if batch.iter().any(|argv| self.check_command(argv).is_err()) {
             self.counters_mut().count_error(Error::ExecAbort.prefix());
             Error::ExecAbort.reply(reply);
@@ -117,6 +125,16 @@ impl Engine {
         // Without memory for the effect the IDs are remembered a little longer: until the next one is.
         let _ = self.commit(at, &Effect::ExpireProduced { through_ms });
         self.close_unit();
+    }
+
+    /// Answers an error if the session's database does not exist.
+    fn refuse_database(&mut self, session: Session, reply: &mut Reply) -> bool {
+        let refused = session.database >= DATABASES;
+        if refused {
+            self.counters_mut().count_error(Error::DatabaseRange.prefix());
+            Error::DatabaseRange.reply(reply);
+        }
+        refused
     }
 
     /// Whether a command could be run at all.

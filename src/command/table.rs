@@ -88,14 +88,64 @@ pub(crate) fn container_title(name: &str) -> &'static str {
 }
 
 fn find_name(name: &[u8]) -> Option<(usize, &'static CommandInfo)> {
-    let mut lowered = [0; NAME_BYTES_MAX];
-    let lowered = lowered.get_mut(..name.len())?;
-    lowered.copy_from_slice(name);
-    lowered.make_ascii_lowercase();
-    let lowered = &*lowered;
-    let place = TABLE.binary_search_by(|command| command.name.as_bytes().cmp(lowered)).ok()?;
-    // A subcommand is not to be had by its joined name.
-    TABLE.get(place).filter(|command| !command.name.contains('|')).map(|command| (place, command))
+    if name.len() > NAME_BYTES_MAX {
+        return None;
+    }
+    let mut bucket = bucket_of(name);
+    loop {
+        let place = usize::from(BUCKETS.get(bucket)?.checked_sub(1)?);
+        let command = TABLE.get(place)?;
+        if name.eq_ignore_ascii_case(command.name.as_bytes()) {
+            return Some((place, command));
+        }
+        bucket = (bucket + 1) % BUCKETS_LEN;
+    }
+}
+
+/// A hash table of the places in the table, plus one; 0 is a free bucket. Commands are looked up at each call: a binary
+/// search compares seven names for it, and took a sixth of an XADD. Subcommands are not in it: they are not to be had by
+/// their joined names.
+const BUCKETS: [u8; BUCKETS_LEN] = buckets();
+const BUCKETS_LEN: usize = 128;
+
+#[allow(clippy::indexing_slicing, reason = "it runs when the library is compiled, where a wrong index is an error")]
+const fn buckets() -> [u8; BUCKETS_LEN] {
+    // A probe ends at a free bucket, of which there must be one, and should be many.
+    assert!(TABLE.len() < BUCKETS_LEN / 2);
+    let mut buckets = [0; BUCKETS_LEN];
+    let mut place = 0;
+    while place < TABLE.len() {
+        let name = TABLE[place].name.as_bytes();
+        if !has_bar(name) {
+            let mut bucket = bucket_of(name);
+            while buckets[bucket] != 0 {
+                bucket = (bucket + 1) % BUCKETS_LEN;
+            }
+            buckets[bucket] = place as u8 + 1;
+        }
+        place += 1;
+    }
+    buckets
+}
+
+/// Whether the name is a subcommand's.
+const fn has_bar(mut name: &[u8]) -> bool {
+    while let Some((&first, rest)) = name.split_first() {
+        if first == b'|' {
+            return true;
+        }
+        name = rest;
+    }
+    false
+}
+
+/// Where the search for a name begins; the same for both cases of its letters. The length, the second and the last
+/// letter tell names apart well enough; with these factors nearly every name has a bucket of its own.
+const fn bucket_of(name: &[u8]) -> usize {
+    let [_, second, .., last] = name else { return 0 };
+    // The bit 0x20 is all that tells the two cases of a letter apart.
+    let (second, last) = ((*second | 0x20) as usize, (*last | 0x20) as usize);
+    (name.len() + second * 29 + last * 11) % BUCKETS_LEN
 }
 
 fn find_subcommand(
@@ -236,6 +286,12 @@ mod tests {
         assert_eq!(find(&[b"xAdD"]).unwrap().1.name, "xadd");
         assert_eq!(find(&[b"XGROUP", b"Create"]).unwrap().1.name, "xgroup|create");
         assert!(find(&[b"xgroup|create"]).is_err());
+        for (place, command) in TABLE.iter().enumerate().filter(|(_, command)| !command.name.contains('|')) {
+            for name in [command.name.to_lowercase(), command.name.to_uppercase()] {
+                assert_eq!(find_name(name.as_bytes()).unwrap().0, place, "{name}");
+            }
+            assert!(find_name(&command.name.as_bytes()[1..]).is_none_or(|found| found.0 != place));
+        }
         assert!(find(&[b"a-name-that-is-much-too-long-for-any-command"]).is_err());
         assert!(find(&[]).is_err());
     }

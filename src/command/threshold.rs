@@ -113,6 +113,7 @@ impl TrimOptions {
     }
 
     fn resolve(&self, node_entries_max: u64) -> Option<Trim> {
+        let threshold = self.threshold?;
         let limit = match self.limit {
             _ if !self.approximate => None,
             Some(0) => None,
@@ -120,7 +121,7 @@ impl TrimOptions {
             None if node_entries_max == 0 => Some(DEFAULT_LIMIT),
             None => Some(node_entries_max.saturating_mul(100).min(DEFAULT_LIMIT_MAX)),
         };
-        Some(Trim { threshold: self.threshold?, approximate: self.approximate, limit })
+        Some(Trim { threshold, approximate: self.approximate, limit })
     }
 }
 

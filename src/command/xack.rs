@@ -4,7 +4,7 @@
 
 use super::args::Args;
 use super::ids::{self, Repeats};
-use super::{Call, Flow};
+use super::{Call, Flow, found_group};
 use crate::engine::effect::Effect;
 use crate::error::Error;
 
@@ -16,11 +16,10 @@ pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
         return Ok(Flow::Done);
     };
     let mut ids = ids::parse(args.rest())?;
-    let repeats = Repeats::new(&ids)?;
-    let Some((_, pending)) = call.group_at(found) else { return Err(Error::WrongType) };
-    let is_acknowledged = |place: usize| ids.get(place).is_some_and(|&id| pending.is_pending(id));
-    let acknowledged = (0..ids.len()).filter(|&place| is_acknowledged(place) && !repeats.is_repeated(place)).count();
+    let (_, pending) = found_group(call.engine, found)?;
     ids.retain(|&id| pending.is_pending(id));
+    let repeats = Repeats::new(&ids)?;
+    let acknowledged = (0..ids.len()).filter(|&place| !repeats.is_repeated(place)).count();
     if acknowledged > 0 {
         call.commit(found.0, &Effect::Forget { group, ids: &ids })?;
     }

@@ -9,7 +9,7 @@ use super::args::Args;
 use super::ids::{self, Repeats};
 use super::threshold::References;
 use super::xdelex::{DELETED, KEPT, NOT_FOUND, reply_all_missing};
-use super::{Call, Flow};
+use super::{Call, Flow, found_group};
 use crate::engine::effect::Effect;
 use crate::error::Error;
 use crate::memory::try_push;
@@ -23,14 +23,7 @@ pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
     };
     let ids = ids::parse(words)?;
     let repeats = Repeats::new(&ids)?;
-    let Some((stream, pending)) = call
-        .engine
-        .stream(at)
-        .and_then(|stream| stream.group(group))
-        .and_then(|(_, found)| Some((call.engine.stream(at)?, found)))
-    else {
-        return Err(Error::WrongType);
-    };
+    let (stream, pending) = found_group(call.engine, (at, group_key))?;
     let (mut acknowledged, mut deleted) = (Vec::new(), Vec::new());
     call.reply.array(ids.len());
     for (place, &id) in ids.iter().enumerate() {

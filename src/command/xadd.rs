@@ -11,7 +11,7 @@ use xxhash_rust::xxh64::Xxh64;
 
 use super::args::Args;
 use super::threshold::TrimOptions;
-use super::{Call, Flow};
+use super::{Call, Flow, found_stream};
 use crate::engine::KeyRef;
 use crate::engine::effect::Effect;
 use crate::error::Error;
@@ -58,9 +58,11 @@ impl<'a> Xadd<'a> {
         let mut args = Args::new(argv, 1);
         let key = args.word()?;
         let (mut creates, mut idempotent, mut trim) = (true, None, TrimOptions::default());
-        while trim.accept(&mut args)?
-            || accept_create(&mut args, &mut creates)
-            || accept_idmp(&mut args, &mut idempotent)?
+        // All options begin with a letter, and no ID does: most requests need not be compared with any option.
+        while args.peek().is_some_and(|word| word.first().is_some_and(u8::is_ascii_alphabetic))
+            && (trim.accept(&mut args)?
+                || accept_create(&mut args, &mut creates)
+                || accept_idmp(&mut args, &mut idempotent)?)
         {}
         let id = NewId::parse(args.next().ok_or(Error::Arity { command: "xadd" })?)?;
         if idempotent.is_some() && id != NewId::Auto {
@@ -198,8 +200,7 @@ fn add<'a>(
     produced: Option<(&[u8], &[u8])>,
 ) -> Result<(), Error<'a>> {
     let limits = call.engine.node_limits();
-    let Some(stream) = call.engine.stream(at) else { return Err(Error::WrongType) };
-    let opens_node = stream.opens_node(fields, limits);
+    let opens_node = found_stream(call.engine, at)?.opens_node(fields, limits);
     let add = Effect::Add { id, opens_node, fields };
     let Some((producer, iid)) = produced else { return call.commit(at, &add) };
     call.engine.reserve_add(at, fields, opens_node)?;

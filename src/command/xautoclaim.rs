@@ -8,10 +8,11 @@ use alloc::vec::Vec;
 use super::args::{Args, range_start};
 use super::xrange::write_entry;
 use super::xreadgroup::see_consumer;
-use super::{Call, Flow};
+use super::{Call, Flow, found_group};
 use crate::engine::KeyRef;
 use crate::engine::effect::{Effect, Owned};
 use crate::error::Error;
+use crate::group::GroupKey;
 use crate::id::EntryId;
 use crate::memory::try_push;
 use crate::number::parse_i64;
@@ -45,8 +46,7 @@ struct Claim {
 pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
     let (key, request) = Xautoclaim::parse(call.argv)?;
     let found = call.lookup_group(key, request.group)?;
-    let (at, _) = found.ok_or(Error::NoKeyOrGroup { key, group: request.group })?;
-    request.run(call, at)
+    request.run(call, found.ok_or(Error::NoKeyOrGroup { key, group: request.group })?)
 }
 
 impl<'a> Xautoclaim<'a> {
@@ -69,9 +69,10 @@ impl<'a> Xautoclaim<'a> {
         Ok((key, request))
     }
 
-    fn run(&self, call: &mut Call<'_, 'a>, at: KeyRef) -> Result<Flow, Error<'a>> {
+    fn run(&self, call: &mut Call<'_, 'a>, found: (KeyRef, GroupKey)) -> Result<Flow, Error<'a>> {
         let (now_ms, group, consumer) = (call.now_ms, self.group, self.consumer);
-        let claim = self.decide(call, at)?;
+        let at = found.0;
+        let claim = self.decide(call, found)?;
         call.check_reply()?;
         let own = Effect::Own { group, consumer: Some(consumer), now_ms, time_ms: now_ms, items: &claim.items };
         let forget = Effect::Forget { group, ids: &claim.lost };
@@ -88,10 +89,9 @@ impl<'a> Xautoclaim<'a> {
     }
 
     /// Decides entry by entry and writes the reply.
-    fn decide(&self, call: &mut Call<'_, 'a>, at: KeyRef) -> Result<Claim, Error<'a>> {
+    fn decide(&self, call: &mut Call<'_, 'a>, found: (KeyRef, GroupKey)) -> Result<Claim, Error<'a>> {
         let mut claim = Claim::default();
-        let Some(stream) = call.engine.stream(at) else { return Err(Error::WrongType) };
-        let Some((_, group)) = stream.group(self.group) else { return Err(Error::WrongType) };
+        let (stream, group) = found_group(call.engine, found)?;
         let (reply, now_ms) = (&mut *call.reply, call.now_ms);
         reply.array(3);
         let next = reply.open_id();
@@ -99,13 +99,14 @@ impl<'a> Xautoclaim<'a> {
         let mut scannable = self.count.saturating_mul(SCANNED_PER_COUNT);
         let mut wanted = self.count;
         let mut result = Ok(());
+        let mut entries = stream.entries().lookup();
         group.walk(self.start, &mut |pending| {
             if scannable == 0 || wanted == 0 {
                 claim.next = pending.id;
                 return false;
             }
             scannable -= 1;
-            let Some(entry) = stream.get(pending.id) else {
+            let Some(entry) = entries.get(pending.id) else {
                 wanted -= 1;
                 result = try_push(&mut claim.lost, pending.id);
                 return result.is_ok();

@@ -9,11 +9,11 @@ use super::args::{self, Args};
 use super::ids::{Decided, Repeats};
 use super::xrange::write_entry;
 use super::xreadgroup::see_consumer;
-use super::{Call, Flow};
+use super::{Call, Flow, found_group};
 use crate::engine::KeyRef;
 use crate::engine::effect::{Effect, Owned};
 use crate::error::Error;
-use crate::group::Pending;
+use crate::group::{GroupKey, Pending};
 use crate::id::EntryId;
 use crate::memory::try_push;
 use crate::number::parse_i64;
@@ -43,8 +43,8 @@ struct Claim {
 pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
     let &[_, key, group, ..] = call.argv else { return Err(Error::Syntax) };
     // Redis looks for the group before it reads the rest.
-    let (at, _) = call.lookup_group(key, group)?.ok_or(Error::NoKeyOrGroup { key, group })?;
-    Xclaim::parse(call.argv, call.now_ms)?.run(call, at)
+    let found = call.lookup_group(key, group)?.ok_or(Error::NoKeyOrGroup { key, group })?;
+    Xclaim::parse(call.argv, call.now_ms)?.run(call, found)
 }
 
 impl<'a> Xclaim<'a> {
@@ -95,10 +95,11 @@ impl<'a> Xclaim<'a> {
         Ok(())
     }
 
-    fn run(self, call: &mut Call<'_, 'a>, at: KeyRef) -> Result<Flow, Error<'a>> {
+    fn run(self, call: &mut Call<'_, 'a>, found: (KeyRef, GroupKey)) -> Result<Flow, Error<'a>> {
         let (now_ms, group, consumer) = (call.now_ms, self.group, self.consumer);
         let time_ms = self.time_ms.unwrap_or(now_ms);
-        let claim = self.decide(call, at, time_ms)?;
+        let at = found.0;
+        let claim = self.decide(call, found, time_ms)?;
         call.check_reply()?;
         if claim.creates && call.engine.is_memory_exceeded() {
             return Err(Error::OutOfMemory);
@@ -133,11 +134,11 @@ impl<'a> Xclaim<'a> {
     }
 
     /// Decides for each ID in order, and writes the reply. An ID that is named twice is claimed twice.
-    fn decide(&self, call: &mut Call<'_, 'a>, at: KeyRef, time_ms: u64) -> Result<Claim, Error<'a>> {
+    fn decide(&self, call: &mut Call<'_, 'a>, found: (KeyRef, GroupKey), time_ms: u64) -> Result<Claim, Error<'a>> {
         let mut claim = Claim::default();
         let repeats = Repeats::new(&self.ids)?;
-        let Some(stream) = call.engine.stream(at) else { return Err(Error::WrongType) };
-        let Some((_, group)) = stream.group(self.group) else { return Err(Error::WrongType) };
+        let (stream, group) = found_group(call.engine, found)?;
+        let mut entries = stream.entries().lookup();
         let open = call.reply.open_array();
         for (place, &id) in self.ids.iter().enumerate() {
             let pending = match repeats.before(place).map(|before| claim.decided.at(before)) {
@@ -146,7 +147,7 @@ impl<'a> Xclaim<'a> {
                 // What was passed over, or dropped, once is passed over now.
                 Some(None) => continue,
             };
-            let Some(entry) = stream.get(id) else {
+            let Some(entry) = entries.get(id) else {
                 if pending.is_some() {
                     try_push(&mut claim.lost, id)?;
                 }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::args::Args;
 use super::ids::{self, Repeats};
 use super::threshold::References;
-use super::{Call, Flow};
+use super::{Call, Flow, found_stream};
 use crate::engine::effect::Effect;
 use crate::error::Error;
 use crate::memory::try_push;
@@ -27,7 +27,7 @@ pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
     };
     let ids = ids::parse(words)?;
     let repeats = Repeats::new(&ids)?;
-    let Some(stream) = call.engine.stream(at) else { return Err(Error::WrongType) };
+    let stream = found_stream(call.engine, at)?;
     let mut deleted = Vec::new();
     let mut existing = 0;
     call.reply.array(ids.len());

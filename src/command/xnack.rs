@@ -5,7 +5,7 @@
 
 use super::args::{Args, is};
 use super::ids::{self, Decided, Repeats};
-use super::{Call, Flow};
+use super::{Call, Flow, found_group};
 use crate::engine::effect::{Effect, Owned};
 use crate::error::Error;
 use crate::number::parse_i64;
@@ -31,17 +31,16 @@ struct Xnack<'a> {
 pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
     let mut args = Args::new(call.argv, 1);
     let (key, group) = (args.word()?, args.word()?);
-    let (at, _) = call.lookup_group(key, group)?.ok_or(Error::NoKeyOrGroup { key, group })?;
+    let found = call.lookup_group(key, group)?.ok_or(Error::NoKeyOrGroup { key, group })?;
     let request = Xnack::parse(&mut args)?;
     let ids = ids::parse(request.ids)?;
     let repeats = Repeats::new(&ids)?;
-    let Some(stream) = call.engine.stream(at) else { return Err(Error::WrongType) };
-    let Some((_, found)) = stream.group(group) else { return Err(Error::WrongType) };
+    let (stream, known) = found_group(call.engine, found)?;
     let mut decided = Decided::default();
     let mut creates = false;
     for (place, &id) in ids.iter().enumerate() {
         let deliveries = match repeats.before(place).map(|before| decided.at(before)) {
-            None => found.pending(id).map(|pending| pending.deliveries),
+            None => known.pending(id).map(|pending| pending.deliveries),
             Some(Some(item)) => Some(item.deliveries),
             // What was passed over once is passed over again.
             Some(None) => continue,
@@ -59,7 +58,7 @@ pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
     }
     if !items.is_empty() {
         let now_ms = call.now_ms;
-        call.commit(at, &Effect::Own { group, consumer: None, now_ms, time_ms: 0, items: &items })?;
+        call.commit(found.0, &Effect::Own { group, consumer: None, now_ms, time_ms: 0, items: &items })?;
     }
     call.count_changes(items.len());
     call.reply.count(items.len() as u64);

@@ -46,6 +46,12 @@ struct Delivery {
     place: Option<(EntryId, Option<u64>)>,
 }
 
+impl Delivery {
+    fn is_empty(&self) -> bool {
+        self.again.is_empty() && self.new.is_empty()
+    }
+}
+
 /// A read through a group.
 struct Xreadgroup<'a> {
     options: ReadOptions<'a>,
@@ -62,24 +68,19 @@ pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
 impl<'a> Xreadgroup<'a> {
     fn run(&self, call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
         let sources = self.sources(call)?;
+        let mut unseen = sources.as_slice();
         let mut reading = Reading::begin(call, self.options.limits);
         for source in &sources {
             if reading.is_full(call.reply) {
                 break;
             }
-            match self.read(call, &mut reading, source) {
+            match self.read(call, &mut reading, source, &mut unseen) {
                 Ok(()) => {}
                 Err(error) if reading.streams_len() == 0 => return Err(error),
                 Err(_) => break,
             }
         }
-        // Not before: a read that fails creates no consumer.
-        for source in &sources {
-            match self.see_consumer(call, source.at) {
-                Err(error) if reading.streams_len() == 0 => return Err(error),
-                _ => {}
-            }
-        }
+        self.see_consumer(call, &mut unseen)?;
         if reading.streams_len() > 0 {
             return Ok(reading.finish(call.reply));
         }
@@ -115,20 +116,30 @@ impl<'a> Xreadgroup<'a> {
         Ok(sources)
     }
 
-    /// Creates the consumer if it is not there, and notes that it was seen.
-    fn see_consumer(&self, call: &mut Call<'_, 'a>, at: KeyRef) -> Result<(), Error<'a>> {
-        see_consumer(call, at, self.group, self.consumer)
+    /// Creates the consumer where it is not there, and notes that it was seen, in all streams that are left. A read
+    /// that is refused creates nothing, so this comes after the first decision that stands, or after all of them.
+    fn see_consumer(&self, call: &mut Call<'_, 'a>, unseen: &mut &[Source<'a>]) -> Result<(), Error<'a>> {
+        for source in core::mem::take(unseen) {
+            see_consumer(call, source.at, self.group, self.consumer)?;
+        }
+        Ok(())
     }
 
     /// Reads one stream: writes its part of the reply, then commits what was delivered.
-    fn read(&self, call: &mut Call<'_, 'a>, reading: &mut Reading, source: &Source<'a>) -> Result<(), Error<'a>> {
+    fn read(
+        &self,
+        call: &mut Call<'_, 'a>,
+        reading: &mut Reading,
+        source: &Source<'a>,
+        unseen: &mut &[Source<'a>],
+    ) -> Result<(), Error<'a>> {
         let before = reading.written();
         let part = reading.open_stream(call.reply, source.key);
         let mut delivery = Delivery::default();
         let read = self
             .write(call, reading, source, &part, &mut delivery)
             .and_then(|()| call.check_reply())
-            .and_then(|()| self.commit(call, source.at, &delivery));
+            .and_then(|()| self.commit(call, source.at, &delivery, unseen));
         if read.is_err() || (reading.written() == before && source.history.is_none()) {
             reading.drop_stream(call.reply, part);
         } else {
@@ -160,7 +171,16 @@ impl<'a> Xreadgroup<'a> {
         }
     }
 
-    fn commit(&self, call: &mut Call<'_, 'a>, at: KeyRef, delivery: &Delivery) -> Result<(), Error<'a>> {
+    fn commit(
+        &self,
+        call: &mut Call<'_, 'a>,
+        at: KeyRef,
+        delivery: &Delivery,
+        unseen: &mut &[Source<'a>],
+    ) -> Result<(), Error<'a>> {
+        if delivery.is_empty() {
+            return Ok(());
+        }
         let (now_ms, group, consumer) = (call.now_ms, self.group, Some(self.consumer));
         let again = Effect::Own { group, consumer, now_ms, time_ms: now_ms, items: &delivery.again };
         let new = Effect::Own { group, consumer, now_ms, time_ms: now_ms, items: &delivery.new };
@@ -168,6 +188,7 @@ impl<'a> Xreadgroup<'a> {
         if becomes_pending && call.engine.is_memory_exceeded() {
             return Err(Error::OutOfMemory);
         }
+        self.see_consumer(call, unseen)?;
         let place = delivery.place.map(|(last_id, entries_read)| Effect::GroupSet { group, last_id, entries_read });
         // The place in the stream moves last and takes no memory but the journal's.
         if let Some(place) = &place {
@@ -175,9 +196,6 @@ impl<'a> Xreadgroup<'a> {
         }
         if becomes_pending {
             call.promise(at, &new)?;
-        }
-        if becomes_pending || !delivery.again.is_empty() {
-            self.see_consumer(call, at)?;
         }
         if !delivery.again.is_empty() {
             call.commit(at, &again)?;
@@ -264,12 +282,13 @@ impl Writer<'_> {
     /// The consumer's own pending entries. One whose entry is gone is shown without fields and left as it is.
     fn write_history<'a>(&mut self, consumer: &[u8], after: EntryId) -> Result<(), Error<'a>> {
         let (Some(consumer), Some(from)) = (self.group.consumer(consumer), after.successor()) else { return Ok(()) };
+        let mut entries = self.stream.entries().lookup();
         let mut result = Ok(());
         self.group.walk_consumer(consumer, from, &mut |pending| {
             if !self.allows() {
                 return false;
             }
-            match self.stream.get(pending.id) {
+            match entries.get(pending.id) {
                 Some(entry) => {
                     write_entry(self.reply, &entry);
                     let item = Owned { id: pending.id, deliveries: pending.deliveries.saturating_add(1) };
@@ -289,6 +308,7 @@ impl Writer<'_> {
 
     /// Pending entries of any consumer that have been idle long enough, the longest first; released ones before all.
     fn write_claimed<'a>(&mut self, claim_ms: u64) -> Result<(), Error<'a>> {
+        let mut entries = self.stream.entries().lookup();
         let mut result = Ok(());
         self.group.walk_delivery(&mut |pending| {
             let idle_ms = self.now_ms.saturating_sub(pending.time_ms);
@@ -296,7 +316,7 @@ impl Writer<'_> {
             if !is_mature || !self.allows() {
                 return false;
             }
-            let Some(entry) = self.stream.get(pending.id) else { return true };
+            let Some(entry) = entries.get(pending.id) else { return true };
             self.reply.array(4);
             self.reply.id(pending.id);
             write_fields(self.reply, &entry);
@@ -333,5 +353,40 @@ impl Writer<'_> {
             self.delivery.place = Some((last_id, entries_read));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use crate::{Config, Engine, Reply, Session, Value};
+
+    fn call(engine: &mut Engine, line: &str) -> Value {
+        let argv: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        let mut reply = Reply::new();
+        engine.call(1, Session::default(), &argv, &mut reply);
+        reply.to_value().unwrap()
+    }
+
+    #[test]
+    fn a_refused_read_creates_no_consumer() {
+        let limits =
+            [Config { memory_bytes_max: 1, ..Config::default() }, Config { reply_bytes_max: 400, ..Config::default() }];
+        for limited in limits {
+            let mut engine = Engine::new(Config { journal: true, ..Config::default() });
+            call(&mut engine, "XGROUP CREATE empty g 0 MKSTREAM");
+            call(&mut engine, &std::format!("XADD s 1-1 f {}", "x".repeat(400)));
+            call(&mut engine, "XGROUP CREATE s g 0");
+            let effects_len = engine.effects_len();
+            engine.configure(limited);
+            let refused = call(&mut engine, "XREADGROUP GROUP g a STREAMS empty s > >");
+            assert!(matches!(refused, Value::Error(_)), "{refused:?}");
+            assert_eq!(engine.effects_len(), effects_len);
+            engine.configure(Config::default());
+            assert!(matches!(call(&mut engine, "XREADGROUP GROUP g a STREAMS empty s > >"), Value::Pairs(_)));
+            let consumers = call(&mut engine, "XINFO CONSUMERS empty g");
+            assert!(matches!(consumers, Value::Array(consumers) if consumers.len() == 1));
+        }
     }
 }

@@ -49,10 +49,9 @@ impl Engine {
             Effect::Rename { to } => self.rename(at, to, position)?,
             _ => self.apply_to_stream(at, effect)?,
         }
-        if let Some(key) = self.keyspace.key_mut(at) {
-            key.set_changed(position);
-        }
-        if wakes(effect) {
+        let Some(key) = self.keyspace.key_mut(at) else { return Ok(()) };
+        key.set_changed(position);
+        if key.waiters().is_some() && wakes(effect) {
             self.signal(at);
         }
         Ok(())

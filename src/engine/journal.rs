@@ -118,6 +118,11 @@ impl Journal {
         Position(self.position + 1)
     }
 
+    /// Whether bytes are written.
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
     /// Bytes waiting to be taken.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
@@ -234,10 +239,14 @@ impl Journal {
         if !self.enabled {
             return;
         }
-        let length = self.bytes.len() - self.unit_start - 1;
+        let start = self.unit_start;
+        let length = self.bytes.len() - start - 1;
+        if let (Ok(short @ 0..128), Some(place)) = (u8::try_from(length), self.bytes.get_mut(start)) {
+            *place = short;
+            return;
+        }
         let mut encoded = [0; 10];
         let used = encode_varint(length as u64, &mut encoded);
-        let start = self.unit_start;
         drop(self.bytes.splice(start..start + 1, encoded.into_iter().take(used)));
     }
 
@@ -421,7 +430,10 @@ impl Journal {
     }
 
     fn put_bytes(&mut self, bytes: &[u8]) {
-        self.put_varint(bytes.len() as u64);
+        match u8::try_from(bytes.len()) {
+            Ok(short @ 0..128) => self.bytes.push(short),
+            _ => self.put_varint(bytes.len() as u64),
+        }
         self.bytes.extend_from_slice(bytes);
     }
 

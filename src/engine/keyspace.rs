@@ -159,7 +159,7 @@ impl Keyspace {
         Keyspace { databases: Default::default(), hash_seed, values_bytes: 0 }
     }
 
-    /// The database of this number. Sessions and journals name none that there is not.
+    /// The database. Numbers were checked where they came in.
     pub(crate) fn database(&self, number: u8) -> &Database {
         let index = usize::from(number % DATABASES);
         #[allow(clippy::indexing_slicing, reason = "the index is taken modulo the length of the array")]

@@ -1,6 +1,6 @@
 //! The engine: logical databases of keys, the effects on them, the readers that wait. It knows no command.
 //!
-//! *Design.* A command decides, and hands each decision over as an [`Effect`](effect::Effect) on a key; the engine
+//! *Design.* A command decides, and hands each decision over as an [`Effect`] on a key; the engine
 //! applies it, writes it to the journal, moves the key's position and signals the readers that wait on the key. The
 //! same function applies effects on replay. What a command looks up marks what its reply depends on.
 //!
@@ -94,17 +94,10 @@ impl Config {
 /// What the engine has to know about who calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Session {
-    /// The logical database, 0 to 15. A number beyond means the last one.
+    /// The logical database, 0 to 15.
     pub database: u8,
     /// The protocol in which MAXSIZE counts reply bytes.
     pub protocol: Protocol,
-}
-
-impl Session {
-    /// The session with a database that there is.
-    pub(crate) fn clamp(self) -> Session {
-        Session { database: self.database.min(DATABASES - 1), ..self }
-    }
 }
 
 /// A point in the journal: the number of units written before and at it. A reply may be shown once the journal is
@@ -327,7 +320,11 @@ impl Engine {
         self.journal.release_all();
     }
 
+    /// The most bytes that the effect takes in the journal, if there is one.
     fn journal_bytes_max(&self, at: KeyRef, effect: &Effect<'_>) -> usize {
+        if !self.journal.is_enabled() {
+            return 0;
+        }
         effect.encoded_bytes_max() + self.keyspace.key(at).map_or(0, |key| key.name().len())
     }
 
@@ -358,8 +355,8 @@ impl Engine {
     /// Puts a key on the list of those whose waiters have to be looked at. Without memory for the list, the readers
     /// stay waiting until the next change: a wake-up late, never an entry lost.
     fn signal(&mut self, at: KeyRef) {
-        if self.signalled.try_reserve(1).is_ok()
-            && let Some(key) = self.keyspace.key_mut(at)
+        if let Some(key) = self.keyspace.key_mut(at)
+            && self.signalled.try_reserve(1).is_ok()
             && key.signal()
         {
             self.signalled.push_back(at);

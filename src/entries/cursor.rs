@@ -3,7 +3,8 @@
 //! They borrow the log and copy nothing; an entry's fields are decoded by whoever asks for them. A block can only be
 //! read from its front, so walking backwards reads a block once for each sixteen entries and keeps those. Remembering
 //! every entry of a block would read it once, but would need an allocation that can fail; sixteen need none, and a
-//! block of a hundred entries is read three and a half times in all.
+//! block of a hundred entries is read three and a half times in all. Entries that are looked up one by one, in
+//! the order of their IDs, are read as a walk reads them, once for each block and not once for each entry.
 
 use super::block::{Entry, Scan};
 use super::log::Entries;
@@ -45,6 +46,12 @@ impl<'a> Forward<'a> {
         }
     }
 
+    /// The last ID of the block that is being read.
+    fn block_last(&self) -> EntryId {
+        let block = self.next_block.checked_sub(1).and_then(|block| self.log.blocks.get(block));
+        block.map_or(EntryId::MIN, |block| block.last)
+    }
+
     #[inline(never)]
     fn enter_block(&mut self) -> Option<()> {
         loop {
@@ -64,6 +71,35 @@ impl<'a> Iterator for Forward<'a> {
 
     fn next(&mut self) -> Option<Entry<'a>> {
         self.next_entry()
+    }
+}
+
+/// Finds entries by ID, cheaply where each ID lies a little above the one before, as in a list of pending entries.
+pub(crate) struct Lookup<'a> {
+    cursor: Forward<'a>,
+    /// The cursor can still find what lies above this ID,
+    above: EntryId,
+    /// up to this one, with which its block ends.
+    until: EntryId,
+}
+
+impl<'a> Lookup<'a> {
+    pub(super) fn new(log: &'a Entries) -> Self {
+        Lookup { cursor: Forward::new(log, EntryId::MIN, EntryId::MIN), above: EntryId::MAX, until: EntryId::MIN }
+    }
+
+    /// The live entry with this ID.
+    pub(crate) fn get(&mut self, id: EntryId) -> Option<Entry<'a>> {
+        if self.above < id && id <= self.until {
+            (self.cursor.from, self.cursor.to) = (id, id);
+        } else {
+            self.cursor = Forward::new(self.cursor.log, id, id);
+        }
+        let found = self.cursor.next_entry();
+        self.above = id;
+        // In search of what is not there the cursor has run past entries.
+        self.until = found.map_or(EntryId::MIN, |_| self.cursor.block_last());
+        found
     }
 }
 

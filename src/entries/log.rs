@@ -29,16 +29,15 @@
 //! 7. `first_live` and `last_live` are the IDs at the ends, and `head` stands right before the first live entry in its
 //!    block. All three mean nothing in an empty log, which has no blocks.
 
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::block::{BLOCK_BYTES_MAX, Block, Entry, Node, Place, Scan};
-use super::cursor::{Backward, Forward};
+use super::cursor::{Backward, Forward, Lookup};
 use super::geometry::{self, NodeLimits};
 use super::writer::{self, Index, Writer};
 use crate::id::EntryId;
-use crate::memory::{OutOfMemory, try_boxed};
+use crate::memory::{Boxed, OutOfMemory, try_boxed};
 
 /// The smallest buffer for an open block: the entry of a one-entry stream should need no more.
 const OPEN_BYTES_MIN: usize = 64;
@@ -47,7 +46,7 @@ const OPEN_BYTES_MIN: usize = 64;
 pub(crate) struct Entries {
     pub(super) blocks: VecDeque<Block>,
     pub(super) open: Vec<u8>,
-    pub(super) index: Option<Box<[Index; 1]>>,
+    pub(super) index: Option<Boxed<Index>>,
     pub(super) live: u64,
     pub(super) nodes: u64,
     pub(super) sealed_bytes: usize,
@@ -174,6 +173,11 @@ impl Entries {
         self.range(id, id).next_entry()
     }
 
+    /// For looking up many entries.
+    pub(crate) fn lookup(&self) -> Lookup<'_> {
+        Lookup::new(self)
+    }
+
     /// The live entries from `from` to `to`, both included.
     pub(crate) fn range(&self, from: EntryId, to: EntryId) -> Forward<'_> {
         Forward::new(self, from, to)
@@ -275,10 +279,7 @@ impl Entries {
         let start = self.node_start(self.blocks.len().saturating_sub(1));
         let opening = self.blocks.get(start).filter(|_| !opens_node);
         let node_first = opening.map_or(id, |block| block.first);
-        let index = self.index.as_mut().map(|index| {
-            let [index] = &mut **index;
-            index
-        });
+        let index = self.index.as_deref_mut();
         let mut are_node_names = |open: &[u8]| {
             opening.is_none_or(|block| {
                 let bytes = if block.bytes.is_empty() { open } else { &block.bytes };
@@ -328,7 +329,6 @@ impl Entries {
 
     fn rebuild_index(&mut self) {
         if let (Some(index), Some(block)) = (&mut self.index, self.blocks.back()) {
-            let [index] = &mut **index;
             index.rebuild(&self.open, block.first);
         }
     }

@@ -484,6 +484,27 @@ fn entries_judged_one_by_one_go_even_behind_some_that_stay() {
 }
 
 #[test]
+fn looking_up_finds_the_live_entries_in_whatever_order_they_are_asked_for() {
+    let deleted: Vec<u64> = (1..=350).filter(|ms| ms % 7 == 3 || (195..=205).contains(ms)).collect();
+    let log = log_of(350, USUAL, &deleted);
+    let mut random = Random(11);
+    for largest_step in [1, 2, 5, 150] {
+        let (mut lookup, mut ms) = (log.lookup(), 0);
+        for _ in 0..1000 {
+            // Upwards in steps, beyond the end and back to the front; now and then back, or the same again.
+            ms = (ms + 1 + random.below(largest_step) as u64) % 355;
+            ms -= if random.chance(5) { random.below(ms as usize + 1) as u64 } else { 0 };
+            for seq in [0, 1] {
+                let expected = (seq == 0 && (1..=350).contains(&ms) && !deleted.contains(&ms)).then_some((ms, 0));
+                let found = lookup.get(EntryId::new(ms, seq));
+                assert_eq!(found.map(|entry| naive_id(entry.id())), expected, "{ms}-{seq}");
+                assert_eq!(found.map(fields_of), expected.map(|_| vec![(b"f".to_vec(), b"v".to_vec())]));
+            }
+        }
+    }
+}
+
+#[test]
 fn a_refusal_to_note_a_range_is_handed_on() {
     let log = log_of(10, USUAL, &[]);
     let refused =

@@ -149,6 +149,14 @@ pub(super) fn skip(block: &[u8], at: usize) -> Option<usize> {
     at.checked_add(bytes)
 }
 
+/// The place behind the token at `at`, if it is just this text, written out with a head of one byte.
+#[inline]
+pub(super) fn skip_short_text(block: &[u8], at: usize, text: &[u8]) -> Option<usize> {
+    let (&tag, rest) = block.get(at..)?.split_first()?;
+    let is_short = tag < SMALL_INTEGERS && usize::from(tag) == text.len();
+    (is_short && rest.get(..text.len())? == text).then_some(at + 1 + text.len())
+}
+
 /// The token at `at`, and the place behind it.
 #[inline]
 pub(super) fn read(block: &[u8], at: usize) -> Option<(Token<'_>, usize)> {

@@ -58,7 +58,6 @@ impl Entries {
         let Some(last) = self.blocks.back().filter(|_| !self.open.is_empty()) else { return Ok(()) };
         ensure(last.bytes.is_empty(), || format!("log 4: the open block at {} has bytes of its own", last.first))?;
         let Some(index) = &self.index else { return ensure(last.total == 1, || "log 5: no index".into()) };
-        let [index] = &**index;
         ensure(index.agrees_with(&self.open, last.first), || "log 5: the index disagrees with its block".into())
     }
 

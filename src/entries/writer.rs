@@ -9,14 +9,13 @@
 //! had its slot. A collision costs a few bytes in the block and never correctness, since a hit is compared before it
 //! is used. A full hash map would find more, but repeated strings are repeated soon, and 256 bytes are all it costs.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::block::{FIRST_NAMES, Found, Head, Scan, TEMPLATES_MAX};
 use super::geometry;
 use super::token::{self, Digits, Token};
 use crate::id::EntryId;
-use crate::memory::OutOfMemory;
+use crate::memory::{Boxed, OutOfMemory, try_box};
 
 /// Shorter strings gain nothing from a reference, longer ones rarely repeat.
 const REMEMBERED_BYTES: core::ops::RangeInclusive<usize> = 3..=127;
@@ -58,12 +57,9 @@ impl Index {
         latest: 0,
     };
 
-    /// An empty index on the heap. An array of one, because that is what a fallible allocation can be turned into.
-    pub(super) fn try_new() -> Result<Box<[Index; 1]>, OutOfMemory> {
-        let mut place = Vec::new();
-        place.try_reserve_exact(1)?;
-        place.push(Index::EMPTY);
-        place.into_boxed_slice().try_into().map_err(|_| OutOfMemory)
+    /// An empty index on the heap.
+    pub(super) fn try_new() -> Result<Boxed<Index>, OutOfMemory> {
+        try_box(Index::EMPTY)
     }
 
     /// Forgets everything: a new block begins.
@@ -268,6 +264,11 @@ fn has_names(block: &[u8], at: usize, fields: &[[&[u8]; 2]]) -> bool {
         return false;
     }
     for [name, _] in fields {
+        // Nearly all names are short texts, and nearly always the ones expected.
+        if let Some(end) = token::skip_short_text(block, at, name) {
+            at = end;
+            continue;
+        }
         let Some((token, end)) = token::read(block, at) else { return false };
         let equal = match token {
             Token::Text(text) => text == *name,
@@ -317,14 +318,23 @@ impl NamesHash {
 }
 
 /// The slot of a string: 0 to 127.
+///
+/// Whatever its length, a string is read in pieces of eight or four bytes, of which the last may overlap the one before:
+/// reading single bytes at the end would take longer than all the rest.
 #[inline]
 fn string_slot(text: &[u8]) -> usize {
     const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
-    let (words, rest) = text.as_chunks::<8>();
     let mut hash = text.len() as u64;
+    let (words, _) = text.as_chunks::<8>();
     for word in words {
         hash = (hash ^ u64::from_le_bytes(*word)).wrapping_mul(MULTIPLIER).rotate_left(32);
     }
-    let rest = rest.iter().fold(0, |rest, &byte| rest << 8 | u64::from(byte));
+    let rest = match (text.last_chunk::<8>(), text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        (Some(last), ..) => u64::from_le_bytes(*last),
+        (None, Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+        }
+        _ => text.iter().fold(0, |rest, &byte| rest << 8 | u64::from(byte)),
+    };
     ((hash ^ rest).wrapping_mul(MULTIPLIER) >> 57) as usize
 }

@@ -1,0 +1,140 @@
+//! docs/compatibility.md: its tables are those of the engine, and it tells of every difference that the code tells of.
+//!
+//! The tables between the markers are made here, from [`brooklet::commands`]. After a change of the command table,
+//! `BROOKLET_BLESS=1 cargo test --test compatibility` writes them anew.
+
+#![allow(clippy::expect_used, reason = "a panic here is a failed test")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use brooklet::{CommandInfo, commands};
+
+const BEGIN: &str = "<!-- table: begin -->\n";
+const END: &str = "<!-- table: end -->\n";
+const BLESS: &str = "BROOKLET_BLESS=1 cargo test --test compatibility";
+
+#[test]
+fn the_tables_are_those_of_the_engine() {
+    let (before, written, after) = parts();
+    let made = tables();
+    if written == made {
+        return;
+    }
+    if std::env::var_os("BROOKLET_BLESS").is_some_and(|value| value == "1") {
+        fs::write(page_path(), [&before, BEGIN, &made, END, &after].concat()).expect("the page can be written");
+        return;
+    }
+    let first = made.lines().find(|line| !written.lines().any(|other| other == *line));
+    let example = first.map_or(String::new(), |line| format!("\nfor example, this line is missing:\n{line}"));
+    panic!("the tables of docs/compatibility.md are not those of the engine; write them anew with\n{BLESS}{example}");
+}
+
+/// The head of a command's file says where it differs; the page collects what the heads say.
+#[test]
+fn every_command_that_says_it_differs_is_on_the_page() {
+    let (_, _, differences) = parts();
+    let mut differing = 0;
+    for path in files_under(&root().join("src/command")) {
+        let source = fs::read_to_string(&path).expect("a source file is text");
+        let head: Vec<&str> = source.lines().take_while(|line| line.starts_with("//!")).collect();
+        if !head.iter().any(|line| line.contains("Differs from Redis")) {
+            continue;
+        }
+        differing += 1;
+        let syntax =
+            head.iter().find_map(|line| line.split_once("Syntax: `")).expect("a command's head has its syntax").1;
+        let name = syntax.split([' ', '`']).next().unwrap_or_default();
+        assert!(differences.contains(&format!("`{name}")), "docs/compatibility.md says nothing of how {name} differs");
+    }
+    assert!(differing >= 5, "found only {differing} heads that tell of a difference");
+}
+
+/// The names by which transcripts allow for an older Redis, as the page explains them and as the runner knows them.
+#[test]
+fn every_relaxation_of_the_transcripts_is_on_the_page() {
+    let source = fs::read_to_string(root().join("tests/conformance.rs")).expect("the runner of transcripts is there");
+    let (_, rest) = source.split_once("const RELAXATIONS").expect("it has a table of relaxations");
+    let (table, _) = rest.split_once("];").expect("the table ends");
+    let (_, _, page) = parts();
+    let (_, section) = page.split_once("## Where versions of Redis differ").expect("the page has this section");
+    assert_eq!(names_after("(\"", '"', table), names_after("* `", '`', section), "known, and explained");
+}
+
+/// The names that begin lines, in order.
+fn names_after<'a>(begin: &str, end: char, text: &'a str) -> BTreeSet<&'a str> {
+    let names = text.lines().filter_map(|line| line.trim().strip_prefix(begin)?.split_once(end));
+    names.map(|(name, _)| name).collect()
+}
+
+/// What stands before, between and after the markers.
+fn parts() -> (String, String, String) {
+    let page = fs::read_to_string(page_path()).expect("docs/compatibility.md is there");
+    let (before, rest) = page.split_once(BEGIN).expect("the begin of the tables is marked");
+    let (tables, after) = rest.split_once(END).expect("the end of the tables is marked");
+    (before.into(), tables.into(), after.into())
+}
+
+fn tables() -> String {
+    let is_stream_command = |command: &&CommandInfo| command.name.starts_with('x');
+    // A container is never called without one of its subcommands, which have rows of their own.
+    let callable = || commands().iter().filter(|command| !command.flags.container);
+    let mut text = String::from("\n### Streams\n\n");
+    write_table(callable().filter(is_stream_command), &mut text);
+    text.push_str("\n### Keys and strings\n\n");
+    write_table(callable().filter(|command| !is_stream_command(command)), &mut text);
+    text.push('\n');
+    text
+}
+
+fn write_table<'a>(commands: impl Iterator<Item = &'a CommandInfo>, text: &mut String) {
+    text.push_str("| command | since | options that came later | arguments |\n|---|---|---|---|\n");
+    for command in commands {
+        let name = command.name.replace('|', " ").to_uppercase();
+        let since = command.since.unwrap_or("ours");
+        let (options, syntax) = (later_options(command), code(command.syntax));
+        text.push_str(&format!("| `{name}` | {since} | {options} | {syntax} |\n"));
+    }
+}
+
+/// The options by the version that brought them, oldest first.
+fn later_options(command: &CommandInfo) -> String {
+    let mut versions: Vec<(Vec<u32>, &str, Vec<String>)> = Vec::new();
+    for &(option, version) in command.options.iter().filter(|(_, version)| !version.is_empty()) {
+        match versions.iter_mut().find(|(_, known, _)| *known == version) {
+            Some((.., options)) => options.push(code(option)),
+            None => versions.push((numbers(version), version, vec![code(option)])),
+        }
+    }
+    versions.sort();
+    let lists = versions.iter().map(|(_, version, options)| format!("{version}: {}", options.join(" ")));
+    lists.collect::<Vec<_>>().join("; ")
+}
+
+/// 8.10 comes after 8.6.
+fn numbers(version: &str) -> Vec<u32> {
+    version.split('.').map(|number| number.parse().expect("a version is numbers and dots")).collect()
+}
+
+/// A piece of code in a cell, where a bar would end the cell.
+fn code(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("`{}`", text.replace('|', "\\|")) }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn page_path() -> PathBuf {
+    root().join("docs/compatibility.md")
+}
+
+fn files_under(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).expect("the directory can be listed") {
+        let path = entry.expect("the directory can be listed").path();
+        if path.is_dir() { files.extend(files_under(&path)) } else { files.push(path) }
+    }
+    files
+}
