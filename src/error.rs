@@ -72,8 +72,8 @@ const UNKNOWN_COMMAND_ARGUMENTS: &str = "ERR unknown command '{}', with args beg
 /// How many different first words the lines have, at most.
 pub(crate) const PREFIXES_MAX: usize = 16;
 
-/// How many bytes of an unknown command, and of all its arguments, are shown.
-const SHOWN_BYTES_MAX: usize = 128;
+/// How many bytes of an unknown command or subcommand, and of all arguments of the former, are shown.
+pub(crate) const SHOWN_BYTES_MAX: usize = 128;
 
 error_lines! { 'a;
     // Requests in general.
@@ -274,6 +274,7 @@ fn write_unknown_command(argv: &[&[u8]], line: &mut Vec<u8>) {
     }
 }
 
-fn cut(bytes: &[u8], bytes_max: usize) -> &[u8] {
+/// The first bytes of a word, as far as it is shown.
+pub(crate) fn cut(bytes: &[u8], bytes_max: usize) -> &[u8] {
     bytes.get(..bytes_max).unwrap_or(bytes)
 }

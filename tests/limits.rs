@@ -129,6 +129,16 @@ mod refusals {
     }
 
     #[test]
+    fn of_unknown_words_only_the_beginning_is_shown() {
+        let (long, shown) = ("x".repeat(1000), "x".repeat(128));
+        check(&format!("-ERR unknown command '{shown}'"), &[&long]);
+        let error = format!("-ERR unknown command 'NONE', with args beginning with: '{shown}' ");
+        check(&error, &[&format!("NONE {long} {long}")]);
+        check(&format!("-ERR unknown subcommand '{shown}'. Try XGROUP HELP."), &[&format!("XGROUP {long} s g")]);
+        check(&format!("-ERR unknown subcommand '{shown}'. Try XINFO HELP."), &[&format!("XINFO {long} s")]);
+    }
+
+    #[test]
     fn an_id_that_does_not_follow_is_refused() {
         check(
             "-ERR The ID specified in XADD is equal or smaller than the target stream top item",

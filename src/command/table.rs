@@ -1,7 +1,7 @@
 //! The table of commands: dispatch, COMMAND, docs/compatibility.md and the typed client are all made from it.
 
 use super::{Call, Flow};
-use crate::error::Error;
+use crate::error::{Error, SHOWN_BYTES_MAX, cut};
 
 /// How a command is run. The arguments are in the call.
 pub(crate) type Run = for<'e, 'a> fn(&mut Call<'e, 'a>) -> Result<Flow, Error<'a>>;
@@ -78,8 +78,10 @@ pub(crate) fn find<'a>(argv: &'a [&'a [u8]]) -> Result<(usize, &'static CommandI
         return Ok(found);
     }
     let Some(subcommand) = arguments.first() else { return Err(Error::Arity { command: found.1.name }) };
-    find_subcommand(found.0, found.1, subcommand)
-        .ok_or(Error::UnknownSubcommand { subcommand, command: container_title(found.1.name) })
+    find_subcommand(found.0, found.1, subcommand).ok_or(Error::UnknownSubcommand {
+        subcommand: cut(subcommand, SHOWN_BYTES_MAX),
+        command: container_title(found.1.name),
+    })
 }
 
 /// The name of a container as its messages write it.
