@@ -3,8 +3,9 @@
 //! It knows producers, their IDs and the entry IDs these led to; it does not know the entries.
 //!
 //! *Design.* Records live in slots. Each producer keeps its records twice: sorted by ID, to find a repetition, and in
-//! order of arrival, to forget the oldest when there are too many and those that are too old. Producers are sorted by
-//! name and go with their last record.
+//! order of arrival, to forget the oldest when there are too many. All records together are sorted by age, to forget
+//! those that are too old: at a thousand appends a second that happens each millisecond, and must not look at the
+//! others. Producers are sorted by name and go with their last record.
 //!
 //! *Why the time of arrival is kept.* Redis judges a record's age by the entry ID; an ID ahead of the clock is then
 //! remembered for ever.
@@ -13,6 +14,7 @@
 //! 1. A producer has a record; both of its lists hold the same records, the first ascending by ID.
 //! 2. `records` counts the records of all producers.
 //! 3. `text_bytes` is the sum of the lengths of all names and IDs.
+//! 4. `by_age` holds each record once, ascending by time, and among equal times by key.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -28,6 +30,7 @@ struct Record {
     iid: Box<[u8]>,
     id: EntryId,
     at_ms: u64,
+    producer: u32,
 }
 
 struct Producer {
@@ -42,6 +45,7 @@ pub(crate) struct Producers {
     records: Slots<Record>,
     producers: Slots<Producer>,
     by_name: SortedKeys,
+    by_age: SortedKeys,
     text_bytes: usize,
     lists_bytes: usize,
 }
@@ -65,7 +69,8 @@ impl Producers {
 
     /// The heap bytes held.
     pub(crate) fn memory(&self) -> usize {
-        self.records.memory() + self.producers.memory() + self.by_name.memory() + self.lists_bytes + self.text_bytes
+        let shared = self.by_name.memory() + self.by_age.memory();
+        self.records.memory() + self.producers.memory() + shared + self.lists_bytes + self.text_bytes
     }
 
     /// The entry that this producer's ID led to.
@@ -78,6 +83,7 @@ impl Producers {
     /// Makes room for one record of this producer.
     pub(crate) fn reserve(&mut self, producer: &[u8], iid: &[u8]) -> Result<Reserved, OutOfMemory> {
         self.records.reserve(1)?;
+        self.by_age.reserve(1)?;
         let iid = try_boxed(iid)?;
         let found = self.find_producer(producer);
         if let Some(known) = found.and_then(|key| self.producers.get_mut(key)) {
@@ -107,8 +113,9 @@ impl Producers {
             (None, None) => return,
         };
         self.text_bytes += reserved.iid.len();
-        let record = self.records.insert(Record { iid: reserved.iid, id, at_ms });
+        let record = self.records.insert(Record { iid: reserved.iid, id, at_ms, producer: key });
         let records = &self.records;
+        self.by_age.insert(record, &mut |other| age(records, other).cmp(&(at_ms, record)));
         let Some(producer) = self.producers.get_mut(key) else { return };
         let before = producer.memory();
         let iid = records.get(record).map_or(&[][..], |record| &record.iid);
@@ -121,35 +128,23 @@ impl Producers {
         }
     }
 
-    /// Forgets what was remembered at or before `through_ms`. Every record is looked at, because the clock may have run
-    /// back between two of them.
+    /// Forgets what was remembered at or before `through_ms`.
     pub(crate) fn expire(&mut self, through_ms: u64) {
-        let mut from = 0;
-        while let Some(key) = self.next_producer(from) {
-            from = key + 1;
-            let mut place = 0;
-            while let Some(record) = self.arrived(key, place) {
-                if self.records.get(record).is_some_and(|record| record.at_ms <= through_ms) {
-                    self.forget(key, place);
-                } else {
-                    place += 1;
-                }
-            }
+        while let Some(oldest) = self.by_age.first()
+            && let Some(record) = self.records.get(oldest).filter(|record| record.at_ms <= through_ms)
+        {
+            // The first to arrive, unless the clock ran back since.
+            let arrived = self.producers.get(record.producer).map(|producer| producer.by_arrival.iter());
+            let Some(place) = arrived.and_then(|mut records| records.position(|&other| other == oldest)) else {
+                return;
+            };
+            self.forget(record.producer, place);
         }
     }
 
     /// When the oldest record was remembered.
     pub(crate) fn oldest_ms(&self) -> Option<u64> {
-        self.records.iter().map(|(_, record)| record.at_ms).min()
-    }
-
-    fn next_producer(&self, from: u32) -> Option<u32> {
-        self.producers.iter_from(from).next().map(|(key, _)| key)
-    }
-
-    /// The producer's record at this place of its order of arrival.
-    fn arrived(&self, key: u32, place: usize) -> Option<u32> {
-        self.producers.get(key)?.by_arrival.get(place).copied()
+        self.by_age.first().and_then(|oldest| self.records.get(oldest)).map(|record| record.at_ms)
     }
 
     fn insert_producer(&mut self, producer: Producer) -> u32 {
@@ -173,6 +168,7 @@ impl Producers {
         self.text_bytes = self.text_bytes.saturating_sub(iid.len());
         self.lists_bytes = (self.lists_bytes + producer.memory()).saturating_sub(before);
         let is_empty = producer.by_arrival.is_empty();
+        self.by_age.remove(oldest, &mut |other| age(records, other).cmp(&age(records, oldest)));
         drop(self.records.remove(oldest));
         if is_empty {
             self.remove_producer(key);
@@ -227,8 +223,16 @@ impl Producers {
         if text_bytes != self.text_bytes || lists_bytes != self.lists_bytes {
             return Err(String::from("producers: 3 the account of memory is off"));
         }
-        Ok(())
+        if self.by_age.len() != self.records.len() {
+            return Err(String::from("producers: 4 a record is missing among the ages"));
+        }
+        self.by_age.validate(&mut |one, other| age(&self.records, one).cmp(&age(&self.records, other)))
     }
+}
+
+/// What orders records by age.
+fn age(records: &Slots<Record>, record: u32) -> (u64, u32) {
+    (records.get(record).map_or(0, |record| record.at_ms), record)
 }
 
 impl Producer {

@@ -16,7 +16,7 @@ use crate::id::EntryId;
 use crate::memory::{Boxed, OutOfMemory, try_box};
 use crate::producers::Producers;
 
-/// The largest count of entries ever added that is told.
+/// The largest count of entries ever added, or read, that can be told.
 const ENTRIES_ADDED_MAX: u64 = i64::MAX as u64;
 
 /// How long, and how many, producers' IDs are remembered.

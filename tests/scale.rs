@@ -319,6 +319,24 @@ mod memory {
     }
 }
 
+mod producers {
+    use super::*;
+
+    #[test]
+    fn a_thousand_of_them_are_remembered_for_a_while_at_a_thousand_appends_a_second() {
+        let mut driver = Driver::new();
+        driver.validates = false;
+        let start = Instant::now();
+        for n in 0..200_000 {
+            driver.run(&format!("XADD s IDMP producer{} iid{n} MAXLEN 1 * f v", n % 1000));
+            driver.now_ms += 1;
+            driver.engine.advance(driver.now_ms);
+        }
+        assert!(driver.run("XINFO STREAM s").contains("pids-tracked :1000 iids-tracked :99999 iids-added :200000 "));
+        assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
+    }
+}
+
 mod crowds {
     use super::*;
 

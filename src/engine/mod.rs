@@ -320,6 +320,7 @@ impl Engine {
         self.journal.release_all();
     }
 
+    /// The most bytes that the effect takes in the journal, if there is one.
     fn journal_bytes_max(&self, at: KeyRef, effect: &Effect<'_>) -> usize {
         if !self.journal.is_enabled() {
             return 0;
