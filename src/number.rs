@@ -2,6 +2,7 @@
 
 /// Reads a signed 64-bit number in its only canonical text: no plus sign, no leading zeros, no `-0`, no blanks.
 /// So `parse_i64(text)` succeeds exactly when writing the result gives `text` back.
+#[inline]
 pub(crate) fn parse_i64(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text.split_first()? {
         (b'-', digits) => (true, digits),

@@ -59,30 +59,6 @@ impl<'a> Token<'a> {
     }
 }
 
-/// The integer of which `text` is the canonical decimal text, if there is one.
-#[inline]
-pub(super) fn integer(text: &[u8]) -> Option<i64> {
-    let (negative, digits) = match text {
-        [b'-', digits @ ..] => (true, digits),
-        digits => (false, digits),
-    };
-    match digits {
-        [b'0'] if !negative => return Some(0),
-        // Nineteen digits always fit into a u64, and no i64 has more.
-        [b'1'..=b'9', ..] if digits.len() <= 19 => {}
-        _ => return None,
-    }
-    let mut magnitude: u64 = 0;
-    for &byte in digits {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        magnitude = magnitude * 10 + u64::from(digit);
-    }
-    if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
-}
-
 /// The most bytes that a string of this length can take as a token, whatever it holds.
 #[inline]
 pub(super) fn bound(length: usize) -> usize {
@@ -279,6 +255,7 @@ impl Digits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::number::parse_i64;
     use alloc::string::ToString;
     use alloc::vec;
 
@@ -286,7 +263,7 @@ mod tests {
     #[track_caller]
     fn round_trip(text: &[u8]) -> usize {
         let mut block = vec![0xff; 3];
-        match integer(text) {
+        match parse_i64(text) {
             Some(value) => push_integer(&mut block, value),
             None => push_text(&mut block, text),
         }
@@ -369,11 +346,11 @@ mod tests {
             "10000000000000000000",
             "100000000000000000000",
         ] {
-            assert_eq!(integer(text.as_bytes()), None, "{text:?}");
+            assert_eq!(parse_i64(text.as_bytes()), None, "{text:?}");
             round_trip(text.as_bytes());
         }
-        assert_eq!(integer(b"9223372036854775807"), Some(i64::MAX));
-        assert_eq!(integer(b"-9223372036854775808"), Some(i64::MIN));
+        assert_eq!(parse_i64(b"9223372036854775807"), Some(i64::MAX));
+        assert_eq!(parse_i64(b"-9223372036854775808"), Some(i64::MIN));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use super::block::{BLOCK_BYTES_MAX, Block, Place, Scan};
 use super::geometry;
 use super::log::Entries;
-use super::token;
 use crate::id::EntryId;
+use crate::number::parse_i64;
 
 /// What a node should count.
 #[derive(Default)]
@@ -143,7 +143,7 @@ impl Entries {
 }
 
 fn text_bytes(text: &[u8]) -> u64 {
-    token::integer(text).map_or_else(|| geometry::text_bytes(text.len()), geometry::integer_bytes)
+    parse_i64(text).map_or_else(|| geometry::text_bytes(text.len()), geometry::integer_bytes)
 }
 
 fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {

@@ -16,6 +16,7 @@ use super::geometry;
 use super::token::{self, Digits, Token};
 use crate::id::EntryId;
 use crate::memory::{Boxed, OutOfMemory, try_box};
+use crate::number::parse_i64;
 
 /// Shorter strings gain nothing from a reference, longer ones rarely repeat.
 const REMEMBERED_BYTES: core::ops::RangeInclusive<usize> = 3..=127;
@@ -225,7 +226,7 @@ impl Writer<'_> {
     /// Writes a name or a value; returns what it takes in a node.
     #[inline]
     fn write_string(&mut self, text: &[u8]) -> u64 {
-        if let Some(value) = token::integer(text) {
+        if let Some(value) = parse_i64(text) {
             token::push_integer(self.block, value);
             return geometry::integer_bytes(value);
         }
@@ -272,7 +273,7 @@ fn has_names(block: &[u8], at: usize, fields: &[[&[u8]; 2]]) -> bool {
         let Some((token, end)) = token::read(block, at) else { return false };
         let equal = match token {
             Token::Text(text) => text == *name,
-            Token::Integer(value) => token::integer(name) == Some(value),
+            Token::Integer(value) => parse_i64(name) == Some(value),
         };
         if !equal {
             return false;
