@@ -7,6 +7,7 @@ mod bytes;
 mod chunk;
 mod manifest;
 mod part;
+mod recovery;
 
 pub use bytes::{DecodeFault, EncodeFault, NUMBER_END};
 pub use chunk::{
@@ -14,3 +15,8 @@ pub use chunk::{
 };
 pub use manifest::{MANIFEST_HEADER_BYTES, Manifest};
 pub use part::{PART_FRAME_BYTES, PART_HEADER_BYTES, Part, PartFault, PartRef};
+pub use recovery::{
+    ChunkCount, Damage, Erased, Leftovers, LogBreak, Loss, OnCorruption, OnDataLoss, OpenError, Recovered, Recovery,
+    RecoveryAnswer, RecoveryConfig, RecoveryItem, RecoveryRequest, StorageFault, Stored, StoredValue, TailLoss, Ticket,
+    Witness,
+};
