@@ -55,7 +55,8 @@ pub enum RecoveryRequest<'a> {
         epoch: u64,
         /// The manifest that replaces the one that is there, if one is.
         manifest: &'a [u8],
-        /// This chunk and all behind it go from the log into quarantine, as they are.
+        /// This chunk and all behind it go from the log into quarantine, as they are. What cannot be read cannot be moved,
+        /// and is deleted.
         quarantine_from: Option<u64>,
     },
 }
@@ -79,7 +80,7 @@ pub enum RecoveryAnswer {
     LogPage {
         /// The chunks.
         chunks: Vec<(u64, Stored)>,
-        /// Whether there may be more behind them.
+        /// Whether there may be more behind them. Where that is unknown it is true, and a page without chunks is the end.
         has_more: bool,
     },
     /// It is done.
