@@ -152,3 +152,40 @@ fn r3_a_chunk_of_another_history_breaks_the_chain() {
         assert!(matches!(damage, Damage::Chunk(ChunkFault::BrokenChain { found: 99, .. })), "{damage:?}");
     }
 }
+
+/// Somebody wrote it, so it is not what is left of an append that was cut short.
+#[test]
+fn r3_a_last_chunk_that_is_whole_and_does_not_follow_is_no_tear() {
+    let history = History::new(3, SMALL);
+    let last = history.last().tail;
+    let of_other_log = Tail { log_id: 5, ..last };
+    let of_older_owner = Tail { epoch: 0, ..last };
+    let of_other_history = Tail { checksum: 9, ..last };
+    for mut tail in [of_other_log, of_older_owner, of_other_history] {
+        let mut storage = history.stored(Level::Durable);
+        let mut chunks = Vec::new();
+        tail.append_group(b"not ours", 1, 0, 1000, &mut chunks).expect("in range");
+        storage.append(1, Level::Durable, &[(last.sequence + 1, &chunks[0].bytes)]).expect("nobody else is there");
+        let error = history.open(&mut storage, tearable()).expect_err("it does not follow");
+        let OpenError::CorruptLog(LogBreak { first_bad, next_good: None, .. }) = error else { panic!("{error:?}") };
+        assert_eq!(first_bad, last.sequence + 1);
+    }
+}
+
+/// Behind a break only chunks of this log in their own places tell anything.
+#[test]
+fn r3_a_foreign_chunk_behind_a_break_is_no_good_one() {
+    let history = History::new(3, SMALL);
+    let last = history.last().tail.sequence;
+    let mut chunks = Vec::new();
+    let mut other = Tail { log_id: 5, sequence: last, ..Tail::default() };
+    other.append_group(b"not ours", 1, 0, 1000, &mut chunks).expect("in range");
+    for foreign in [&chunks[0].bytes, &history.chunks[0].bytes] {
+        let mut storage = history.stored(Level::Durable);
+        storage.flip_bit(Place::Chunk(last), 3);
+        storage.append(1, Level::Durable, &[(last + 1, foreign)]).expect("nobody else is there");
+        let error = history.open(&mut storage, config()).expect_err("the last chunk is damaged");
+        let OpenError::CorruptLog(LogBreak { first_bad, next_good: None, .. }) = error else { panic!("{error:?}") };
+        assert_eq!(first_bad, last);
+    }
+}

@@ -216,7 +216,10 @@ impl History {
             match item {
                 RecoveryItem::Part(part) => journal.extend_from_slice(part.payload),
                 RecoveryItem::SnapshotEnd { state_hash } => assert_eq!(state_hash, 42),
-                RecoveryItem::Group(group) => journal.extend_from_slice(group.journal),
+                RecoveryItem::Group(group) => {
+                    assert!(!group.is_epoch_mark, "there is nothing to apply");
+                    journal.extend_from_slice(group.journal);
+                }
             }
             Ok(())
         })?;
