@@ -200,3 +200,15 @@ fn r8_an_epoch_is_above_all_that_were_found() {
     let recovered = open_while(&mut storage, config(), &mut |_, _| true).expect("it opens");
     assert_eq!(recovered.epoch, Some(31));
 }
+
+#[test]
+fn r8_an_epoch_at_the_end_of_the_range_is_refused_before_the_claim() {
+    let history = History::new(8, SMALL);
+    let mut storage = history.stored(Level::Durable);
+    let last = Witness { epoch: (1 << 53) - 2, ..History::witness(history.last()) };
+    storage.witness = Some(last);
+    assert_eq!(history.open(&mut storage.clone(), config()).expect("one is left").epoch, Some(last.epoch + 1));
+    storage.witness = Some(Witness { epoch: last.epoch + 1, ..last });
+    assert_eq!(history.open(&mut storage, config()), Err(OpenError::OutOfRange));
+    assert_eq!(storage.stored.epochs.len(), 1);
+}

@@ -32,17 +32,18 @@
 
 use alloc::vec::Vec;
 
-use super::bytes::DecodeFault;
-use super::chunk::{Chunk, Tail};
+use super::bytes::{DecodeFault, NUMBER_END};
+use super::chunk::Chunk;
 use super::manifest::Manifest;
 use super::part::{PartFault, PartRef};
 use crate::engine::ReplayError;
-use crate::memory::{OutOfMemory, try_push};
+use crate::memory::OutOfMemory;
 
 mod error;
 mod log;
 mod request;
 mod shared;
+mod verdict;
 
 pub use error::{Damage, Erased, LogBreak, Loss, OpenError, StoredValue, TailLoss};
 pub use log::ChunkCount;
@@ -51,48 +52,7 @@ pub use request::{
     OnCorruption, OnDataLoss, RecoveryAnswer, RecoveryConfig, RecoveryItem, RecoveryRequest, Stored, Witness,
 };
 pub use shared::{StorageFault, Ticket};
-
-/// What an opened storage holds, and how to go on.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Recovered {
-    /// Where the writer goes on.
-    pub tail: Tail,
-    /// The epoch that was claimed; none if nothing was.
-    pub epoch: Option<u64>,
-    /// Units in the groups that were handed over.
-    pub units: u64,
-    /// The latest time that the log, the manifest or the witness knows. If it was not closed, something may have been
-    /// seen of what is lost: then the first ID that a clock gives has to be above this.
-    pub clock_ms: u64,
-    /// Whether the last owner closed it, so that nothing can be lost; a new one is clean.
-    pub was_clean: bool,
-    /// Whether there was nothing.
-    pub is_new: bool,
-    /// What was lost, with consent.
-    pub losses: Vec<Loss>,
-    /// Whether anything was ever lost of this log.
-    pub is_lossy: bool,
-    /// What was dropped at the end as the trace of a torn append.
-    pub tail_dropped: ChunkCount,
-    /// What a next snapshot would make superfluous.
-    pub log: ChunkCount,
-    /// The manifest, if there is one.
-    pub manifest: Option<Manifest>,
-    /// The ID for the next new part: above that of any part in the storage, listed or not.
-    pub next_part_id: u64,
-    /// What may be deleted at leisure.
-    pub leftovers: Leftovers,
-}
-
-/// What a snapshot that was given up, or not tidied up after, has left behind. There is nothing of the kind after a
-/// loss: it might help whoever tries to save something.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Leftovers {
-    /// Parts that no manifest lists.
-    pub part_ids: Vec<u64>,
-    /// The last of the chunks that the manifest covers, if any of them is still there.
-    pub log_upto: Option<u64>,
-}
+pub use verdict::{Leftovers, Recovered};
 
 /// Opens a storage; see the head of this file.
 pub struct Recovery {
@@ -106,7 +66,8 @@ pub struct Recovery {
     manifest: Option<Manifest>,
     witness: Option<Witness>,
     log_bounds: Option<(u64, u64)>,
-    part_ids: Vec<u64>,
+    leftovers: Leftovers,
+    next_part_id: u64,
     parts_loaded: usize,
     log: LogReader,
     /// How much is read value by value, because reading more at once failed: parts up to this number, bytes of chunks.
@@ -148,7 +109,8 @@ impl Recovery {
             manifest: None,
             witness: None,
             log_bounds: None,
-            part_ids: Vec::new(),
+            leftovers: Leftovers::default(),
+            next_part_id: 0,
             parts_loaded: 0,
             log: LogReader::new(None),
             singly_parts: 0,
@@ -211,6 +173,7 @@ impl Recovery {
             Stage::Log if self.singly_bytes > 0 => RecoveryRequest::ReadLogOne { from_sequence },
             Stage::Log => RecoveryRequest::ReadLog { from_sequence, bytes_max: self.config.page_bytes },
             Stage::Cut => RecoveryRequest::CutLog { epoch, from_sequence: behind_tail },
+            // At the end nothing is asked.
             Stage::Mark | Stage::Ended => RecoveryRequest::MarkLossy {
                 epoch,
                 manifest: &self.lossy_manifest,
@@ -233,7 +196,7 @@ impl Recovery {
             (Stage::LogBounds, RecoveryAnswer::LogBounds(bounds)) => self.take_log_bounds(bounds),
             (Stage::Epoch, RecoveryAnswer::Epoch(epoch)) => {
                 self.epoch = self.epoch.max(epoch);
-                Ok(if self.log_bounds.is_some() { Stage::LastChunk } else { Stage::Claim })
+                if self.log_bounds.is_some() { Ok(Stage::LastChunk) } else { self.go_on_to_claim() }
             }
             (Stage::LastChunk, RecoveryAnswer::LogPage { chunks, .. }) => self.look_at_last(&chunks),
             (Stage::Claim, RecoveryAnswer::Done) => {
@@ -243,7 +206,7 @@ impl Recovery {
             (Stage::PartIds, RecoveryAnswer::PartIds(ids)) => self.take_part_ids(ids),
             (Stage::Parts, RecoveryAnswer::Parts(parts)) => self.take_parts(&parts, sink),
             (Stage::Log, RecoveryAnswer::LogPage { chunks, has_more }) => self.take_log(&chunks, has_more, sink),
-            (Stage::Cut | Stage::Mark, RecoveryAnswer::Done) => self.succeed(),
+            (Stage::Cut | Stage::Mark, RecoveryAnswer::Done) => Ok(self.succeed()),
             _ => Err(self.storage_failed(StorageFault::Io)),
         }
     }
@@ -288,7 +251,7 @@ impl Recovery {
     }
 
     fn look_at_last(&mut self, chunks: &[(u64, Stored)]) -> Result<Stage, OpenError> {
-        let Some((sequence, Stored::Bytes(bytes))) = chunks.first() else { return Ok(Stage::Claim) };
+        let Some((sequence, Stored::Bytes(bytes))) = chunks.first() else { return self.go_on_to_claim() };
         match Chunk::decode(bytes) {
             Ok(chunk) => self.epoch = self.epoch.max(chunk.epoch),
             Err(DecodeFault::TooNew { major, flags }) => {
@@ -297,29 +260,52 @@ impl Recovery {
             // Damage is judged in its place, when everything before it has been read.
             Err(_) => {}
         }
-        Ok(Stage::Claim)
+        self.go_on_to_claim()
+    }
+
+    /// There has to be an epoch above all that were found, or no chunk could be written afterwards.
+    fn go_on_to_claim(&self) -> Result<Stage, OpenError> {
+        if self.epoch.saturating_add(1) < NUMBER_END { Ok(Stage::Claim) } else { Err(OpenError::OutOfRange) }
     }
 
     // The snapshot.
 
-    fn take_part_ids(&mut self, ids: Vec<u64>) -> Result<Stage, OpenError> {
-        self.part_ids = ids;
+    fn take_part_ids(&mut self, mut ids: Vec<u64>) -> Result<Stage, OpenError> {
         let begins_with_snapshot = self.log_bounds.is_none_or(|(first, _)| first > 1);
-        if self.manifest.is_none() && !self.part_ids.is_empty() && begins_with_snapshot {
+        if self.manifest.is_none() && !ids.is_empty() && begins_with_snapshot {
             return Err(OpenError::CorruptSnapshot { part: None, damage: Damage::Missing });
         }
+        // A snapshot that was given up has left parts with IDs that no manifest counts.
+        let counted = self.manifest.as_ref().map_or(0, |manifest| manifest.next_part_id);
+        let found = ids.iter().max().map_or(0, |id| id.saturating_add(1));
+        self.next_part_id = counted.max(found);
+        let listed = self.listed_ids()?;
+        ids.retain(|id| listed.binary_search(id).is_err());
+        let upto = self.manifest.as_ref().map_or(0, |manifest| manifest.upto_sequence);
+        let log_upto = self.log_bounds.filter(|&(first, _)| first <= upto).map(|_| upto);
+        self.leftovers = Leftovers { part_ids: ids, log_upto };
         self.log = LogReader::new(self.manifest.as_ref());
         Ok(if self.parts_page().is_empty() { Stage::Log } else { Stage::Parts })
+    }
+
+    /// The IDs of the parts that the manifest lists, in order.
+    fn listed_ids(&self) -> Result<Vec<u64>, OutOfMemory> {
+        let mut ids = Vec::new();
+        if let Some(manifest) = &self.manifest {
+            ids.try_reserve_exact(manifest.parts.len())?;
+            ids.extend(manifest.parts.iter().map(|part| part.id));
+            ids.sort_unstable();
+        }
+        Ok(ids)
     }
 
     /// The parts to read next: as many as fit into a page, but one at least, if there are any left.
     fn parts_page(&self) -> &[PartRef] {
         let parts = self.manifest.as_ref().map_or(&[][..], |manifest| &manifest.parts);
         let rest = parts.get(self.parts_loaded..).unwrap_or(&[]);
-        let mut bytes = 0;
-        let mut count = 0;
+        let (mut bytes, mut count) = (0_usize, 0);
         for part in rest {
-            bytes += part.length as usize;
+            bytes = bytes.saturating_add(part.length as usize);
             let is_too_much = bytes > self.config.page_bytes || self.parts_loaded < self.singly_parts;
             if count > 0 && is_too_much {
                 break;
@@ -365,146 +351,6 @@ impl Recovery {
         }
         self.log.end();
         self.conclude()
-    }
-
-    /// Decides about everything that was read.
-    fn conclude(&mut self) -> Result<Stage, OpenError> {
-        if self.claimed.is_some_and(|claimed| self.tail().epoch >= claimed) {
-            return Err(self.fenced());
-        }
-        self.judge_break()?;
-        self.judge_witness()?;
-        if self.config.is_read_only {
-            return self.succeed();
-        }
-        let has_rest = self.log.behind().chunks > 0;
-        let is_marked = self.manifest.as_ref().is_some_and(|manifest| manifest.is_lossy);
-        match self.is_lossy_now() {
-            true if has_rest || !is_marked => self.prepare_mark(),
-            _ if has_rest => Ok(Stage::Cut),
-            _ => self.succeed(),
-        }
-    }
-
-    fn judge_break(&mut self) -> Result<(), OpenError> {
-        let Some(broken) = self.log.broken() else { return Ok(()) };
-        if self.config.can_tear && self.log.may_be_torn() {
-            return Ok(());
-        }
-        if self.config.on_corruption == OnCorruption::Refuse || broken.last_good == 0 {
-            return Err(OpenError::CorruptLog(broken));
-        }
-        Ok(try_push(&mut self.losses, Loss::Rest(broken))?)
-    }
-
-    fn judge_witness(&mut self) -> Result<(), OpenError> {
-        let is_empty = self.manifest.is_none() && self.log_bounds.is_none();
-        let log_id = if is_empty { None } else { self.log.tail().map(|tail| tail.log_id) };
-        if let Some(erased) = self.erased(log_id) {
-            self.require_consent_to_loss(OpenError::Erased(erased))?;
-            try_push(&mut self.losses, Loss::Erased(erased))?;
-        } else if let Some(loss) = self.tail_loss() {
-            self.require_consent_to_loss(OpenError::DataLoss(loss))?;
-            try_push(&mut self.losses, Loss::Tail(loss))?;
-        }
-        Ok(())
-    }
-
-    /// What the witness saw and is gone, if this is the log that is there.
-    fn erased(&self, found: Option<u64>) -> Option<Erased> {
-        let Witness { log_id, durable_sequence, .. } = self.witness?;
-        let is_gone = durable_sequence > 0 && found != Some(log_id);
-        is_gone.then_some(Erased { log_id, durable_sequence, found })
-    }
-
-    /// What the witness saw behind the end. What stands behind a break that was accepted is not lost once more.
-    fn tail_loss(&self) -> Option<TailLoss> {
-        let to = self.witness?.durable_sequence;
-        let last = if self.losses.is_empty() { self.tail().sequence } else { self.log.last_seen() };
-        (to > last).then(|| TailLoss { from: last.saturating_add(1), to })
-    }
-
-    fn require_consent_to_loss(&self, error: OpenError) -> Result<(), OpenError> {
-        if self.config.on_data_loss == OnDataLoss::Accept { Ok(()) } else { Err(error) }
-    }
-
-    /// Whether something of this log was lost that was not lost before.
-    fn is_lossy_now(&self) -> bool {
-        self.losses.iter().any(|loss| !matches!(loss, Loss::Erased(_)))
-    }
-
-    fn prepare_mark(&mut self) -> Result<Stage, OpenError> {
-        let fresh = Manifest {
-            log_id: self.tail().log_id,
-            created_ms: self.log.clock_ms(),
-            next_part_id: self.next_part_id(),
-            ..Manifest::default()
-        };
-        // Its epoch stays: the chunks behind the snapshot have none below it, and may have one below ours.
-        let manifest = Manifest { is_lossy: true, ..self.manifest.take().unwrap_or(fresh) };
-        self.lossy_manifest = manifest.encode()?;
-        self.manifest = Some(manifest);
-        Ok(Stage::Mark)
-    }
-
-    // Ends.
-
-    fn succeed(&mut self) -> Result<Stage, OpenError> {
-        let tail = self.tail();
-        let manifest_ms = self.manifest.as_ref().map_or(0, |manifest| manifest.created_ms);
-        let witness_ms = self.witness.map_or(0, |witness| witness.clock_ms);
-        let is_salvaged = self.losses.iter().any(|loss| matches!(loss, Loss::Rest(_)));
-        let tail_dropped = if is_salvaged { ChunkCount::default() } else { self.log.behind() };
-        let is_new = self.manifest.is_none() && self.log_bounds.is_none();
-        let was_closed = self.witness.is_some_and(|witness| {
-            witness.is_clean && (witness.log_id, witness.durable_sequence) == (tail.log_id, tail.sequence)
-        });
-        let next_part_id = self.next_part_id();
-        let leftovers = if self.losses.is_empty() { self.leftovers()? } else { Leftovers::default() };
-        let losses = core::mem::take(&mut self.losses);
-        let manifest = self.manifest.take();
-        self.end(Ok(Recovered {
-            tail,
-            epoch: self.claimed,
-            units: self.log.units(),
-            clock_ms: self.log.clock_ms().max(manifest_ms).max(witness_ms),
-            was_clean: losses.is_empty() && tail_dropped.chunks == 0 && (is_new || was_closed),
-            is_new,
-            is_lossy: manifest.as_ref().is_some_and(|manifest| manifest.is_lossy)
-                || losses.iter().any(|loss| !matches!(loss, Loss::Erased(_))),
-            losses,
-            tail_dropped,
-            log: self.log.whole(),
-            manifest,
-            next_part_id,
-            leftovers,
-        }));
-        Ok(Stage::Ended)
-    }
-
-    fn leftovers(&mut self) -> Result<Leftovers, OutOfMemory> {
-        let manifest = self.manifest.as_ref();
-        let listed = manifest.map_or(&[][..], |manifest| &manifest.parts);
-        let mut sorted = Vec::new();
-        sorted.try_reserve_exact(listed.len())?;
-        sorted.extend(listed.iter().map(|part| part.id));
-        sorted.sort_unstable();
-        let mut part_ids = core::mem::take(&mut self.part_ids);
-        part_ids.retain(|id| sorted.binary_search(id).is_err());
-        let upto = manifest.map_or(0, |manifest| manifest.upto_sequence);
-        let log_upto = self.log_bounds.filter(|&(first, _)| first <= upto).map(|_| upto);
-        Ok(Leftovers { part_ids, log_upto })
-    }
-
-    /// The ID for the next new part. A snapshot that was given up has left parts that no manifest counts.
-    fn next_part_id(&self) -> u64 {
-        let counted = self.manifest.as_ref().map_or(0, |manifest| manifest.next_part_id);
-        let found = self.part_ids.iter().max().map_or(0, |id| id.saturating_add(1));
-        counted.max(found)
-    }
-
-    fn tail(&self) -> Tail {
-        self.log.tail().unwrap_or(Tail::new(self.config.new_log_id))
     }
 
     fn end(&mut self, outcome: Result<Recovered, OpenError>) {
