@@ -8,6 +8,8 @@ mod chunk;
 mod gate;
 mod manifest;
 mod part;
+mod recovery;
+mod storage;
 mod writer;
 
 pub use bytes::{DecodeFault, EncodeFault, NUMBER_END};
@@ -17,4 +19,9 @@ pub use chunk::{
 pub use gate::{HeldReply, Need, ReplyGate};
 pub use manifest::{MANIFEST_HEADER_BYTES, Manifest};
 pub use part::{PART_FRAME_BYTES, PART_HEADER_BYTES, Part, PartFault, PartRef};
-pub use writer::{Answer, Append, Level, Mode, Refusal, StorageFault, Ticket, Writer, WriterConfig, WriterRequest};
+pub use recovery::{
+    ChunkCount, Damage, Erased, Leftovers, LogBreak, Loss, OnCorruption, OnDataLoss, OpenError, Recovered, Recovery,
+    RecoveryAnswer, RecoveryConfig, RecoveryItem, RecoveryRequest, Stored, StoredValue, TailLoss, Witness,
+};
+pub use storage::{StorageFault, Ticket};
+pub use writer::{Answer, Append, Level, Mode, Refusal, Writer, WriterConfig, WriterRequest};

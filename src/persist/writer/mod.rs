@@ -35,6 +35,7 @@ use alloc::vec::Vec;
 
 use super::bytes::EncodeFault;
 use super::chunk::{CHUNK_BYTES_MAX, EncodedChunk, Tail};
+use super::storage::{StorageFault, Ticket};
 use crate::engine::Position;
 use crate::invariant::ensure;
 use crate::memory::OutOfMemory;
@@ -53,10 +54,6 @@ const PLACED_MAX: usize = 4;
 
 /// How long a storage may take to sync what was written, in mode `everysec`.
 const STRICT_EVERY_MS: u64 = 1000;
-
-/// The name of a request, by which it is answered.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Ticket(pub u64);
 
 /// What an append that was answered promises.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -154,19 +151,6 @@ pub enum Answer {
     Failed(StorageFault),
     /// Another owner has taken over.
     Fenced,
-}
-
-/// Why a storage failed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum StorageFault {
-    /// Reading or writing failed.
-    Io,
-    /// There is no room.
-    Quota,
-    /// The connection is gone.
-    Closed,
-    /// There was no answer in time.
-    NoAnswer,
 }
 
 /// Why writes are to be refused.
