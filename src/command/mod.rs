@@ -197,6 +197,13 @@ fn found_group<'a>(engine: &Engine, found: (KeyRef, GroupKey)) -> Result<(&Strea
     Ok((stream, stream.groups().group(found.1).ok_or(Error::NoSuchKey)?))
 }
 
+/// Answers with the lines of a HELP text.
+fn reply_help(call: &mut Call<'_, '_>, lines: &[&str]) -> Flow {
+    call.reply.array(lines.len());
+    lines.iter().for_each(|line| call.reply.simple(line));
+    Flow::Done
+}
+
 /// Containers are never run themselves: the table resolves their subcommands.
 fn no_container<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
     Err(Error::UnknownCommand { argv: call.argv })

@@ -3,6 +3,7 @@
 //! Syntax: `XINFO HELP`. See <https://redis.io/docs/latest/commands/xinfo-help/>.
 
 use super::{Call, Flow};
+use crate::command::reply_help;
 use crate::error::Error;
 
 const LINES: [&str; 9] = [
@@ -18,7 +19,5 @@ const LINES: [&str; 9] = [
 ];
 
 pub(in crate::command) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
-    call.reply.array(LINES.len());
-    LINES.iter().for_each(|line| call.reply.simple(line));
-    Ok(Flow::Done)
+    Ok(reply_help(call, &LINES))
 }
