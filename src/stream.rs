@@ -26,6 +26,13 @@ pub(crate) struct ProducerLimits {
     pub(crate) entries_max: u32,
 }
 
+impl ProducerLimits {
+    /// The longest time, in seconds; the shortest is one.
+    pub(crate) const DURATION_S_MAX: u32 = 86_400;
+    /// The largest number; the smallest is one.
+    pub(crate) const ENTRIES_MAX: u32 = 10_000;
+}
+
 /// One stream.
 pub(crate) struct Stream {
     entries: Entries,

@@ -566,6 +566,22 @@ mod extremes {
     }
 
     #[test]
+    fn settings_of_producers_are_those_that_xcfgset_allows() {
+        for (given, duration, size) in [(0, ":1", ":1"), (u64::MAX, ":86400", ":10000")] {
+            let mut driver = Driver::with(brooklet::Config {
+                idmp_duration_s: given,
+                idmp_entries_max: given,
+                ..brooklet::Config::default()
+            });
+            driver.run_all(&["XADD s IDMP p i * f v"]);
+            assert_eq!(driver.run("XADD s IDMP p i * f v"), driver.run("XADD s IDMP p i * f v"));
+            let shown = driver.run("XINFO STREAM s");
+            assert!(shown.contains(&format!("idmp-duration {duration}")), "{shown}");
+            assert!(shown.contains(&format!("idmp-maxsize {size}")), "{shown}");
+        }
+    }
+
+    #[test]
     fn there_are_sixteen_databases() {
         let mut driver = Driver::new();
         driver.session.database = 15;

@@ -11,9 +11,7 @@ use crate::error::Error;
 use crate::stream::ProducerLimits;
 
 const DURATION: &str = "IDMP-DURATION";
-const DURATION_S_MAX: u32 = 86_400;
 const MAXSIZE: &str = "IDMP-MAXSIZE";
-const ENTRIES_MAX: u32 = 10_000;
 
 struct Xcfgset<'a> {
     key: &'a [u8],
@@ -31,9 +29,15 @@ impl<'a> Xcfgset<'a> {
         let mut asked = Xcfgset { key: args.word()?, duration_s: None, entries_max: None };
         while args.len() > 0 {
             if args.keyword(DURATION) {
-                set(&mut asked.duration_s, &mut args, DURATION, DURATION_S_MAX, Error::IdmpDurationRange)?;
+                set(
+                    &mut asked.duration_s,
+                    &mut args,
+                    DURATION,
+                    ProducerLimits::DURATION_S_MAX,
+                    Error::IdmpDurationRange,
+                )?;
             } else if args.keyword(MAXSIZE) {
-                set(&mut asked.entries_max, &mut args, MAXSIZE, ENTRIES_MAX, Error::IdmpMaxSizeRange)?;
+                set(&mut asked.entries_max, &mut args, MAXSIZE, ProducerLimits::ENTRIES_MAX, Error::IdmpMaxSizeRange)?;
             } else {
                 return Err(Error::Syntax);
             }

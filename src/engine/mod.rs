@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 use crate::entries::NodeLimits;
 use crate::memory::OutOfMemory;
 use crate::reply::{Protocol, REPLY_BYTES_MAX, REPLY_BYTES_MIN, Reply};
-use crate::stream::Stream;
+use crate::stream::{ProducerLimits, Stream};
 
 mod apply;
 pub(crate) mod effect;
@@ -64,9 +64,11 @@ pub struct Config {
     pub node_bytes_max: u64,
     /// `stream-node-max-entries`: the number of entries at which a logical node is full. 0 is no limit.
     pub node_entries_max: u64,
-    /// `stream-idmp-duration`: how long new streams remember a producer's IDs, in seconds.
+    /// `stream-idmp-duration`: how long new streams remember a producer's IDs, in seconds. The engine takes
+    /// the nearest from 1 to 86,400, as XCFGSET allows.
     pub idmp_duration_s: u64,
-    /// `stream-idmp-maxsize`: how many IDs new streams remember for each producer.
+    /// `stream-idmp-maxsize`: how many IDs new streams remember for each producer. The engine takes the nearest
+    /// from 1 to 10,000, as XCFGSET allows.
     pub idmp_entries_max: u64,
 }
 
@@ -87,7 +89,12 @@ impl Default for Config {
 
 impl Config {
     fn clamp(self) -> Config {
-        Config { reply_bytes_max: self.reply_bytes_max.clamp(REPLY_BYTES_MIN, REPLY_BYTES_MAX), ..self }
+        Config {
+            reply_bytes_max: self.reply_bytes_max.clamp(REPLY_BYTES_MIN, REPLY_BYTES_MAX),
+            idmp_duration_s: self.idmp_duration_s.clamp(1, u64::from(ProducerLimits::DURATION_S_MAX)),
+            idmp_entries_max: self.idmp_entries_max.clamp(1, u64::from(ProducerLimits::ENTRIES_MAX)),
+            ..self
+        }
     }
 }
 
