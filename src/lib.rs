@@ -17,6 +17,7 @@ mod error;
 mod group;
 mod hash;
 mod id;
+mod image;
 mod invariant;
 mod memory;
 mod number;
@@ -34,4 +35,5 @@ pub use engine::{
 };
 pub use error::error_lines;
 pub use id::{EntryId, IdText};
+pub use image::PartSpan;
 pub use reply::{Kind, Protocol, Reply, Token, Tokens, Value};

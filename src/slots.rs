@@ -78,6 +78,45 @@ impl<T> Slots<T> {
         (self.slots.len() - 1) as u32
     }
 
+    /// Stores a value under a key of the caller's choice, which has to be free. To be followed by [`Slots::thread`], when
+    /// all values are stored; until then nothing may be removed. Returns whether the key was free.
+    pub(crate) fn insert_at(&mut self, key: u32, value: T) -> Result<bool, OutOfMemory> {
+        let index = key as usize;
+        if index >= self.slots.len() {
+            if key == NO_KEY {
+                return Ok(false);
+            }
+            let needed = index + 1;
+            if needed > self.slots.capacity() {
+                let wanted = grown_capacity(self.slots.capacity(), needed) - self.slots.len();
+                self.slots.try_reserve_exact(wanted)?;
+            }
+            self.slots.resize_with(needed, || Slot::Free { next: NO_KEY });
+            self.free = NO_KEY;
+        }
+        let Some(slot @ Slot::Free { .. }) = self.slots.get_mut(index) else { return Ok(false) };
+        *slot = Slot::Full(value);
+        self.len += 1;
+        self.free = NO_KEY;
+        Ok(true)
+    }
+
+    /// Threads the free slots after values were stored under chosen keys: the lowest is used first.
+    pub(crate) fn thread(&mut self) {
+        let mut free = NO_KEY;
+        for (key, slot) in self.slots.iter_mut().enumerate().rev() {
+            if let Slot::Free { next } = slot {
+                *next = core::mem::replace(&mut free, key as u32);
+            }
+        }
+        self.free = free;
+    }
+
+    /// How many slots there are, full or free: above all keys.
+    pub(crate) fn end(&self) -> u32 {
+        self.slots.len() as u32
+    }
+
     /// Takes a value out; its key will be given to another one.
     pub(crate) fn remove(&mut self, key: u32) -> Option<T> {
         let slot = self.slots.get_mut(key as usize)?;
@@ -206,6 +245,21 @@ mod tests {
             slots.insert("more");
         }
         assert_eq!(slots.memory(), reserved);
+        slots.validate().unwrap();
+    }
+
+    #[test]
+    fn values_come_back_under_their_keys() {
+        let mut slots = Slots::new();
+        for (key, is_free) in [(5, true), (2, true), (5, false), (NO_KEY, false), (0, true)] {
+            assert_eq!(slots.insert_at(key, key), Ok(is_free), "{key}");
+        }
+        slots.thread();
+        slots.validate().unwrap();
+        assert_eq!(slots.iter().map(|(key, _)| key).collect::<std::vec::Vec<_>>(), [0, 2, 5]);
+        assert_eq!((slots.len(), slots.end()), (3, 6));
+        slots.reserve(4).unwrap();
+        assert_eq!([9; 4].map(|value| slots.insert(value)), [1, 3, 4, 6]);
         slots.validate().unwrap();
     }
 

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 /// What has no knowledge of streams.
 const FLOOR: &[&str] =
-    &["error", "hash", "id", "invariant", "memory", "number", "reply", "slots", "sort", "sorted_keys"];
+    &["error", "hash", "id", "image", "invariant", "memory", "number", "reply", "slots", "sort", "sorted_keys"];
 
 /// Each module and the modules it may use; `LAYERS[n]` may only use what stands above it. The two that are neighbours,
 /// `entries` and `group`, meet in `stream` and nowhere else.
@@ -29,6 +29,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
     ("number", &[]),
     ("id", &[]),
     ("hash", &[]),
+    ("image", &[&["id", "memory"]]),
     ("sort", &[]),
     ("reply", &[&["id", "memory"]]),
     ("error", &[&["id", "memory", "number", "reply"]]),
