@@ -83,8 +83,8 @@ const _: () = assert!(BLOCK_BYTES_MAX / 2 <= u16::MAX as usize && BLOCK_BYTES_MA
 pub(crate) enum Place {
     /// It opens the node.
     Opens(Node),
-    /// The node was opened so many blocks before.
-    Continues { offset: u32 },
+    /// The node was opened `offset` blocks before; `bytes` of the node's virtual size are this block's.
+    Continues { offset: u32, bytes: u32 },
 }
 
 /// What a logical node counts, over all its blocks.
@@ -116,15 +116,29 @@ impl Block {
         Block { bytes: Box::default(), first: id, last: id, live: 1, total: 1, place }
     }
 
-    /// Counts one more entry.
-    pub(super) fn add(&mut self, id: EntryId) {
+    /// Counts one more entry, which adds so many bytes to its node.
+    pub(super) fn add(&mut self, id: EntryId, node_bytes: u32) {
         self.last = id;
         self.live = self.live.saturating_add(1);
         self.total = self.total.saturating_add(1);
+        if let Place::Continues { bytes, .. } = &mut self.place {
+            *bytes = bytes.saturating_add(node_bytes);
+        }
     }
 
     pub(super) const fn opens_node(&self) -> bool {
         matches!(self.place, Place::Opens(_))
+    }
+
+    /// Whether its bytes are of no use as soon as nothing more can be written behind them: nothing in it lives, and
+    /// the names of its node stand elsewhere.
+    pub(super) const fn is_dead(&self) -> bool {
+        self.live == 0 && !self.opens_node()
+    }
+
+    /// The same header over other bytes.
+    pub(super) const fn with_bytes(&self, bytes: Box<[u8]>) -> Block {
+        Block { bytes, first: self.first, last: self.last, live: self.live, total: self.total, place: self.place }
     }
 }
 
@@ -305,7 +319,12 @@ impl Found {
 
     /// Whether its names are written out in the entry itself.
     pub(super) const fn has_own_names(&self) -> bool {
-        self.flags & TEMPLATE_BITS == 0
+        self.template() == 0
+    }
+
+    /// The number of its template, 0 for own names.
+    pub(super) const fn template(&self) -> u8 {
+        self.flags & TEMPLATE_BITS
     }
 
     /// Whether it has the names of its node's first entry.

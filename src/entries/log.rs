@@ -13,7 +13,10 @@
 //! *Writing.* The last block may be open: its bytes are in a buffer of their own which grows by doubling. When it is
 //! full they are copied into a box of just their size (sealed), and the buffer serves the next block. So the slack of
 //! doubling exists once for each stream and not in each block. When the last node is removed, the block before it
-//! accepts entries again, as in Redis: it is copied back (reopened) at the next append.
+//! accepts entries again, as in Redis: it is copied back (reopened) at the next append. Whether the last block is open
+//! or sealed can be seen in nothing else: which blocks there are and what their bytes say follows from the entries
+//! appended and removed, and never from room that was reserved in vain. So a log that was read back goes on as the one
+//! that was stored (`units/image.rs`).
 //!
 //! *Memory* is reserved for one entry by [`Entries::reserve`], which may refuse; [`Entries::append`] then allocates
 //! nothing and cannot fail. Headers grow by an eighth, not by doubling, and shrink when three quarters stand empty.
@@ -21,13 +24,16 @@
 //! *Invariants*
 //! 1. IDs grow strictly over all blocks. Each block keeps its own invariants (`block.rs`).
 //! 2. The first block opens a node. A block that continues a node names the distance to the one which opens it.
-//! 3. A node's counts are the sums over its blocks and its bytes those of Redis; a node has a live entry.
+//! 3. A node's counts are the sums over its blocks and its bytes those of Redis; a node has a live entry. A block that
+//!    continues a node knows its own part of these bytes.
 //! 4. `open` holds the bytes of the last block, or nothing. A block without any bytes is that one, or continues a node
-//!    and has no live entry. (One that opens a node keeps them: its first entry's names are the node's.)
+//!    and has no live entry. (One that opens a node keeps them: its first entry's names are the node's.) Such a block
+//!    has bytes only as the last one, which may be written to again.
 //! 5. `index`, if there is one and a block is open, is what reading the open block would give.
 //! 6. `live`, `nodes` and `sealed_bytes` are the sums over the blocks.
 //! 7. `first_live` and `last_live` are the IDs at the ends, and `head` stands right before the first live entry in its
 //!    block. All three mean nothing in an empty log, which has no blocks.
+//! 8. An empty log has no `runs` unless they are frozen (`units/mod.rs`).
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -35,6 +41,7 @@ use alloc::vec::Vec;
 use super::block::{BLOCK_BYTES_MAX, Block, Entry, Node, Place, Scan};
 use super::cursor::{Backward, Forward, Lookup};
 use super::geometry::{self, NodeLimits};
+use super::units::Runs;
 use super::writer::{self, Index, Writer};
 use crate::id::EntryId;
 use crate::memory::{Boxed, OutOfMemory, try_boxed};
@@ -53,6 +60,8 @@ pub(crate) struct Entries {
     pub(super) first_live: EntryId,
     pub(super) last_live: EntryId,
     pub(super) head: Scan,
+    /// What snapshots know of the blocks; nothing while none was asked for.
+    pub(super) runs: Option<Boxed<Runs>>,
 }
 
 impl Entries {
@@ -68,6 +77,7 @@ impl Entries {
             first_live: EntryId::MIN,
             last_live: EntryId::MIN,
             head: Scan::start(EntryId::MIN),
+            runs: None,
         }
     }
 
@@ -98,6 +108,7 @@ impl Entries {
             self.reserve_index()
         } else {
             self.reserve_block()?;
+            self.reserve_index()?;
             self.seal()?;
             self.reserve_bytes(size)
         }
@@ -115,15 +126,19 @@ impl Entries {
         let starts_block = self.open.is_empty();
         debug_assert!(starts_block || !opens_node, "room was reserved in the node before");
         let opens_node = starts_block && (opens_node || before.is_none());
+        if self.runs.is_some() {
+            self.touch_last(starts_block);
+        }
         let fields = fields.as_chunks().0;
         let bytes = self.write(id, fields, before.filter(|_| !starts_block), opens_node);
 
         if starts_block {
-            let place = if opens_node { Place::Opens(Node::new(bytes)) } else { self.next_place() };
+            self.give_up_dead(self.blocks.len().wrapping_sub(1));
+            let place = if opens_node { Place::Opens(Node::new(bytes)) } else { self.next_place(bytes) };
             self.blocks.push_back(Block::new(id, place));
             self.nodes += u64::from(opens_node);
         } else if let Some(block) = self.blocks.back_mut() {
-            block.add(id);
+            block.add(id, bytes);
         }
         if !opens_node && let Some(node) = self.last_node_mut() {
             node.add(bytes);
@@ -160,7 +175,14 @@ impl Entries {
     pub(crate) fn memory(&self) -> usize {
         let headers = self.blocks.capacity() * size_of::<Block>();
         let index = if self.index.is_some() { size_of::<Index>() } else { 0 };
-        headers + self.open.capacity() + self.sealed_bytes + index
+        let runs = self.runs.as_ref().map_or(0, |runs| size_of::<Runs>() + runs.memory());
+        headers + self.open.capacity() + self.sealed_bytes + index + runs
+    }
+
+    /// The bytes of all blocks, and a little for each: about what an image of the log takes.
+    pub(crate) fn bytes(&self) -> usize {
+        const HEADER: usize = 8;
+        self.sealed_bytes + self.open.len() + self.blocks.len() * HEADER
     }
 
     /// Whether a live entry has this ID.
@@ -220,7 +242,7 @@ impl Entries {
     /// The position of the block that opens the node to which the block at `position` belongs.
     pub(super) fn node_start(&self, position: usize) -> usize {
         match self.blocks.get(position).map(|block| block.place) {
-            Some(Place::Continues { offset }) => position.saturating_sub(offset as usize),
+            Some(Place::Continues { offset, .. }) => position.saturating_sub(offset as usize),
             _ => position,
         }
     }
@@ -229,7 +251,7 @@ impl Entries {
     pub(super) fn node_end(&self, start: usize) -> usize {
         // Behind the node, offsets begin anew and so are smaller: this parts the blocks in two.
         let belongs = |position: usize| match self.blocks.get(position).map(|block| block.place) {
-            Some(Place::Continues { offset }) => position - start == offset as usize,
+            Some(Place::Continues { offset, .. }) => position - start == offset as usize,
             _ => false,
         };
         let (mut inside, mut outside) = (start, start + 1);
@@ -263,14 +285,14 @@ impl Entries {
         }
     }
 
-    fn last_node_mut(&mut self) -> Option<&mut Node> {
+    pub(super) fn last_node_mut(&mut self) -> Option<&mut Node> {
         self.node_mut(self.blocks.len().checked_sub(1)?)
     }
 
-    /// The place of a new block that continues the last node.
-    fn next_place(&self) -> Place {
+    /// The place of a new block that continues the last node and adds so many bytes to it.
+    pub(super) fn next_place(&self, bytes: u32) -> Place {
         let offset = self.blocks.len() - self.node_start(self.blocks.len().saturating_sub(1));
-        Place::Continues { offset: offset as u32 }
+        Place::Continues { offset: offset as u32, bytes }
     }
 
     /// Writes an entry into the open block; returns what it adds to its node.
@@ -300,7 +322,7 @@ impl Entries {
     }
 
     /// Room for one more header.
-    fn reserve_block(&mut self) -> Result<(), OutOfMemory> {
+    pub(super) fn reserve_block(&mut self) -> Result<(), OutOfMemory> {
         if self.blocks.len() == self.blocks.capacity() {
             self.blocks.try_reserve_exact(self.blocks.len() / 8 + 1)?;
         }
@@ -318,7 +340,7 @@ impl Entries {
         Ok(())
     }
 
-    /// An index for the open block, before it gets its second entry.
+    /// An index, before the log gets its second entry.
     fn reserve_index(&mut self) -> Result<(), OutOfMemory> {
         if self.index.is_none() {
             self.index = Some(Index::try_new()?);
@@ -336,9 +358,7 @@ impl Entries {
     /// Gives the open block its bytes for good.
     fn seal(&mut self) -> Result<(), OutOfMemory> {
         let Some(block) = self.blocks.back_mut().filter(|_| !self.open.is_empty()) else { return Ok(()) };
-        if block.live == 0 && !block.opens_node() {
-            self.open.clear();
-        } else if self.open.capacity() > BLOCK_BYTES_MAX {
+        if self.open.capacity() > BLOCK_BYTES_MAX {
             // A single large entry: its buffer shrinks in place, where a copy would need the same size again.
             block.bytes = core::mem::take(&mut self.open).into_boxed_slice();
         } else {

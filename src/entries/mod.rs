@@ -4,7 +4,8 @@
 //!
 //! `token` writes one string, `block` is a run of entries, `writer` appends to the last block, `log` is the sequence
 //! of blocks, `cursor` walks it in both directions, `remove` deletes, `trim` decides what to delete, `geometry` says
-//! where Redis would begin a new node, `validate` checks what the others promise.
+//! where Redis would begin a new node, `units` tells the log to snapshots and reads it back, `validate` checks what the
+//! others promise.
 
 mod block;
 mod cursor;
@@ -13,6 +14,7 @@ mod log;
 mod remove;
 mod token;
 mod trim;
+mod units;
 mod validate;
 mod writer;
 

@@ -16,8 +16,6 @@ struct Sums {
     total: u64,
     live: u64,
     bytes: u64,
-    /// Whether a block gave its bytes up, so that the node's size cannot be counted again.
-    is_partial: bool,
     first: EntryId,
     names: Vec<Vec<u8>>,
 }
@@ -27,7 +25,10 @@ impl Entries {
     pub(crate) fn validate(&self) -> Result<(), String> {
         if self.live == 0 {
             let is_bare = self.blocks.is_empty() && self.open.is_empty() && self.nodes == 0 && self.sealed_bytes == 0;
-            return ensure(is_bare, || "log 7: an empty log has blocks".into());
+            ensure(is_bare, || "log 7: an empty log has blocks".into())?;
+            let is_frozen = self.runs.as_ref().is_none_or(|runs| runs.is_frozen());
+            ensure(is_frozen, || "log 8: an empty log has runs".into())?;
+            return self.validate_runs();
         }
         let mut live_ids = Vec::new();
         let mut start = 0;
@@ -43,7 +44,8 @@ impl Entries {
         ensure(sealed == self.sealed_bytes, || format!("log 6: {} sealed bytes, not {sealed}", self.sealed_bytes))?;
         self.validate_order()?;
         self.validate_open()?;
-        self.validate_ends(&live_ids)
+        self.validate_ends(&live_ids)?;
+        self.validate_runs()
     }
 
     fn validate_order(&self) -> Result<(), String> {
@@ -83,20 +85,28 @@ impl Entries {
         let mut sums = Sums { first: opening.first, ..Sums::default() };
         let end = self.node_end(start);
         for (position, block) in self.blocks.iter().enumerate().take(end).skip(start) {
-            let continues = block.place == Place::Continues { offset: (position - start) as u32 };
-            ensure(position == start || continues, || format!("log 2: {} stands wrong", block.first))?;
+            let part = match block.place {
+                Place::Opens(_) if position == start => None,
+                Place::Continues { offset, bytes } if position - start == offset as usize => Some(u64::from(bytes)),
+                _ => return Err(format!("log 2: {} stands wrong", block.first)),
+            };
+            let before = sums.bytes;
             if self.bytes_of(block).is_empty() {
                 ensure(block.live == 0, || format!("log 4: the block at {} lost live entries", block.first))?;
                 sums.total += u64::from(block.total);
-                sums.is_partial = true;
+                sums.bytes += part.unwrap_or(0);
             } else {
+                let is_last = position + 1 == self.blocks.len();
+                ensure(is_last || !block.is_dead(), || format!("log 4: {} holds dead bytes", block.first))?;
                 self.validate_block(block, &mut sums, live_ids)?;
             }
+            let counted = part.is_none_or(|part| part == sums.bytes - before);
+            ensure(counted, || format!("log 3: the block at {} does not know its part", block.first))?;
         }
         let counts = (u64::from(node.total.get()), u64::from(node.live));
         ensure(counts == (sums.total, sums.live), || format!("log 3: the node at {} counts wrong", opening.first))?;
         ensure(node.live > 0, || format!("log 3: the node at {} is dead", opening.first))?;
-        ensure(sums.is_partial || u64::from(node.bytes) == sums.bytes, || {
+        ensure(u64::from(node.bytes) == sums.bytes, || {
             format!("log 3: the node at {} has {} bytes, not {}", opening.first, node.bytes, sums.bytes)
         })?;
         Ok(end)
@@ -146,6 +156,6 @@ fn text_bytes(text: &[u8]) -> u64 {
     parse_i64(text).map_or_else(|| geometry::text_bytes(text.len()), geometry::integer_bytes)
 }
 
-fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+pub(super) fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(otherwise()) }
 }

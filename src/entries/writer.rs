@@ -1,7 +1,7 @@
 //! Writing into the open block: what is known about its names and strings, and how an entry becomes bytes.
 //!
 //! Only the last block of a log is written to, so only one of these exists for each stream. It can be rebuilt from the
-//! block alone, which happens when the block gets its second entry (a stream of one entry never needs it) and when a
+//! block alone, which happens when the log gets its second entry (a stream of one entry never needs it) and when a
 //! removed node makes an earlier block the last one again.
 //!
 //! *Design.* Sets of names are told apart by a cheap hash and then by comparing, the set used last tried first. For
@@ -163,7 +163,7 @@ impl Index {
 /// One entry being written into the open block.
 pub(super) struct Writer<'a> {
     pub(super) block: &'a mut Vec<u8>,
-    /// Absent while a block has its first entry and the stream never had a second one.
+    /// Absent for the first entry of a log.
     pub(super) index: Option<&'a mut Index>,
 }
 
