@@ -138,10 +138,17 @@ impl Stream {
     }
 
     /// Sets what XSETID sets.
-    pub(crate) fn set_id(&mut self, last_id: EntryId, entries_added: u64, max_deleted: EntryId) {
+    pub(crate) fn set_id(
+        &mut self,
+        last_id: EntryId,
+        entries_added: u64,
+        max_deleted: EntryId,
+    ) -> Result<(), OutOfMemory> {
+        self.entries.cut_behind(last_id)?;
         self.last_id = last_id;
         self.entries_added = entries_added.min(ENTRIES_ADDED_MAX);
         self.max_deleted = max_deleted;
+        Ok(())
     }
 
     // Groups.

@@ -160,7 +160,7 @@ fn apply_to_stream(stream: &mut Stream, effect: &Effect<'_>) -> Result<(), Fault
             if stream.entries().last_id().is_some_and(|last| last > last_id) || entries_added < stream.len() {
                 return Err(Fault::Misfit("a last ID or a count below what is there"));
             }
-            stream.set_id(last_id, entries_added, max_deleted);
+            stream.set_id(last_id, entries_added, max_deleted)?;
         }
         Effect::Configure { idmp_duration_s, idmp_entries_max } => {
             stream.configure(ProducerLimits { duration_s: idmp_duration_s, entries_max: idmp_entries_max });

@@ -102,6 +102,12 @@ impl Node {
         Node { total: NonZeroU32::MIN, live: 1, bytes }
     }
 
+    /// Counts entries no more: tombstones that were cut off.
+    pub(super) fn remove(&mut self, total: u32, bytes: u32) {
+        self.total = NonZeroU32::new(self.total.get().saturating_sub(total)).unwrap_or(NonZeroU32::MIN);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+
     /// Counts one more entry.
     pub(super) fn add(&mut self, bytes: u32) {
         self.total = self.total.saturating_add(1);

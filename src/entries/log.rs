@@ -341,7 +341,7 @@ impl Entries {
     }
 
     /// An index, before the log gets its second entry.
-    fn reserve_index(&mut self) -> Result<(), OutOfMemory> {
+    pub(super) fn reserve_index(&mut self) -> Result<(), OutOfMemory> {
         if self.index.is_none() {
             self.index = Some(Index::try_new()?);
             self.rebuild_index();
@@ -349,7 +349,7 @@ impl Entries {
         Ok(())
     }
 
-    fn rebuild_index(&mut self) {
+    pub(super) fn rebuild_index(&mut self) {
         if let (Some(index), Some(block)) = (&mut self.index, self.blocks.back()) {
             index.rebuild(&self.open, block.first);
         }
@@ -370,7 +370,7 @@ impl Entries {
     }
 
     /// Opens the last block again, with room for so many bytes more.
-    fn reopen(&mut self, size: usize) -> Result<(), OutOfMemory> {
+    pub(super) fn reopen(&mut self, size: usize) -> Result<(), OutOfMemory> {
         if !self.open.is_empty() {
             return Ok(());
         }

@@ -3,12 +3,13 @@
 //! It knows nothing of groups, of time, of keys, of commands; entries are bytes to it.
 //!
 //! `token` writes one string, `block` is a run of entries, `writer` appends to the last block, `log` is the sequence
-//! of blocks, `cursor` walks it in both directions, `remove` deletes, `trim` decides what to delete, `geometry` says
+//! of blocks, `cursor` walks it in both directions, `remove` deletes, `cut` gives tombstones at the end up, `trim` decides what to delete, `geometry` says
 //! where Redis would begin a new node, `units` tells the log to snapshots and reads it back, `validate` checks what the
 //! others promise.
 
 mod block;
 mod cursor;
+mod cut;
 mod geometry;
 mod log;
 mod remove;

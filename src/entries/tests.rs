@@ -190,6 +190,14 @@ impl Pair {
         assert!(!report || removed == expected);
     }
 
+    /// The last ID is lowered to that of the last live entry, or to one before the tombstones behind it.
+    fn cut(&mut self) {
+        let Some(&(ms, seq)) = self.model.live_ids().last() else { return };
+        self.last = (ms, seq + self.random.below(3) as u64);
+        self.log.cut_behind(entry_id(self.last)).unwrap();
+        self.model.cut_behind(self.last);
+    }
+
     fn trim(&mut self) {
         let live = self.model.live_ids().len();
         let keep = if self.random.chance(50) {
@@ -302,7 +310,8 @@ fn random_operations_agree_with_the_model() {
                 // Growth first, then a stream that shrinks about as fast as it grows.
                 0..70 => pair.append(),
                 _ if step < 100 => pair.append(),
-                70..95 => pair.remove(),
+                70..93 => pair.remove(),
+                93..95 => pair.cut(),
                 _ => pair.trim(),
             }
             pair.compare();

@@ -60,6 +60,16 @@ impl NaiveEntries {
         self.nodes.last_mut().unwrap().push(Entry { id, fields, deleted: false });
     }
 
+    /// If there is a tombstone behind an ID, all go that stand behind the last live entry.
+    pub(crate) fn cut_behind(&mut self, id: Id) {
+        let Some(node) = self.nodes.last_mut() else { return };
+        if node.last().is_some_and(|entry| entry.id > id) {
+            while node.last().is_some_and(|entry| entry.deleted) {
+                node.pop();
+            }
+        }
+    }
+
     /// Removes the live entries of a range; returns their IDs.
     pub(crate) fn remove_range(&mut self, from: Id, to: Id) -> Vec<Id> {
         let mut removed = Vec::new();

@@ -50,6 +50,10 @@ enum Change {
         to: EntryId,
         reports: bool,
     },
+    /// The last ID is lowered.
+    Cut {
+        behind: EntryId,
+    },
 }
 
 fn flat(fields: &[Vec<u8>]) -> Vec<&[u8]> {
@@ -63,6 +67,7 @@ fn apply(log: &mut Entries, change: &Change) {
             log.append(*id, &flat(fields), *opens_node);
         }
         Change::Reserve { fields, opens_node } => log.reserve(&flat(fields), *opens_node).unwrap(),
+        Change::Cut { behind } => log.cut_behind(*behind).unwrap(),
         Change::Remove { from, to, reports } => {
             let mut count = 0;
             let mut listener = |_| count += 1;
@@ -170,6 +175,10 @@ impl History {
     fn next(&mut self, log: &Entries, growth: usize) -> Vec<Change> {
         if log.len() == 0 && self.random.chance(50) {
             self.last = id(self.random.below(1000) as u64);
+        }
+        if let Some(last) = log.last_id().filter(|_| self.random.chance(2)) {
+            self.last = EntryId::new(last.ms(), last.seq() + self.random.below(3) as u64);
+            return vec![Change::Cut { behind: self.last }];
         }
         match self.random.below(100) {
             choice if choice < growth => vec![self.add(log)],
