@@ -10,6 +10,18 @@
 //! *Why the time of arrival is kept.* Redis judges a record's age by the entry ID; an ID ahead of the clock is then
 //! remembered for ever.
 //!
+//! *Image.* Numbers are varints, bytes have their length in front, an ID is its two numbers.
+//!
+//! | producers | |
+//! |---|---|
+//! | number of producers | each in the order of names: |
+//! | - name | bytes; longer ones stand behind their beginnings |
+//! | - number of records | at least one, each in the order of arrival: |
+//! | -- ID that the producer gave | bytes |
+//! | -- milliseconds of the entry's ID | less those of the record before, zigzag |
+//! | -- sequence of the entry's ID | |
+//! | -- time of arrival | |
+//!
 //! *Invariants*
 //! 1. A producer has a record; both of its lists hold the same records, the first ascending by ID.
 //! 2. `records` counts the records of all producers.
@@ -21,6 +33,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 
 use crate::id::EntryId;
+use crate::image::{ImageFault, ImageReader, ImageWriter};
 use crate::memory::{OutOfMemory, try_boxed};
 use crate::slots::Slots;
 use crate::sorted_keys::SortedKeys;
@@ -147,6 +160,48 @@ impl Producers {
         self.by_age.first().and_then(|oldest| self.records.get(oldest)).map(|record| record.at_ms)
     }
 
+    /// Writes all that is remembered.
+    pub(crate) fn write(&self, out: &mut ImageWriter<'_>) {
+        out.varint(self.len() as u64);
+        for producer in self.by_name.iter().filter_map(|key| self.producers.get(key)) {
+            out.bytes(&producer.name);
+            out.varint(producer.by_arrival.len() as u64);
+            let mut before = EntryId::MIN;
+            for record in producer.by_arrival.iter().filter_map(|&key| self.records.get(key)) {
+                out.bytes(&record.iid);
+                out.id_after(before, record.id);
+                out.varint(record.at_ms);
+                before = record.id;
+            }
+        }
+    }
+
+    /// Reads what `write` wrote. Records of one time may come to be forgotten in another order than before, which
+    /// nobody sees, since time makes them go together.
+    pub(crate) fn load(image: &mut ImageReader<'_>) -> Result<Producers, ImageFault> {
+        let mut producers = Producers::default();
+        let mut name_before: Option<&[u8]> = None;
+        for _ in 0..image.varint()? {
+            let name = image.bytes()?;
+            let records = image.varint()?;
+            if records == 0 || name_before.is_some_and(|before| before >= name) {
+                return Err(ImageFault::Misfit("a producer is out of order or remembers nothing"));
+            }
+            name_before = Some(name);
+            let mut before = EntryId::MIN;
+            for _ in 0..records {
+                let iid = image.bytes()?;
+                if producers.find(name, iid).is_some() {
+                    return Err(ImageFault::Misfit("a producer remembers an ID twice"));
+                }
+                let reserved = producers.reserve(name, iid)?;
+                before = image.id_after(before)?;
+                producers.insert(name, reserved, before, image.varint()?, usize::MAX);
+            }
+        }
+        Ok(producers)
+    }
+
     fn insert_producer(&mut self, producer: Producer) -> u32 {
         self.text_bytes += producer.name.len();
         self.lists_bytes += producer.memory();
@@ -239,5 +294,133 @@ impl Producer {
     /// The heap bytes of both lists.
     fn memory(&self) -> usize {
         self.by_iid.memory() + self.by_arrival.capacity() * size_of::<u32>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::format;
+    use std::vec::Vec;
+
+    /// Numbers that look random and are the same in each run.
+    struct Dice(u64);
+
+    impl Dice {
+        fn below(&mut self, limit: u64) -> u64 {
+            self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (self.0 >> 33) % limit
+        }
+    }
+
+    fn image(producers: &Producers) -> Vec<u8> {
+        let mut image = Vec::new();
+        let mut writer = ImageWriter::new(&mut image);
+        producers.write(&mut writer);
+        writer.finish().unwrap();
+        image
+    }
+
+    fn load(image: &[u8]) -> Result<Producers, ImageFault> {
+        let mut reader = ImageReader::new(image);
+        let producers = Producers::load(&mut reader)?;
+        producers.validate().unwrap();
+        if reader.is_at_end() { Ok(producers) } else { Err(ImageFault::Misfit("more than producers")) }
+    }
+
+    /// Appends or expires, in all of these alike; the clock runs on, stands still, or runs back.
+    fn change(all: &mut [&mut Producers], dice: &mut Dice, now_ms: &mut u64) {
+        *now_ms = (*now_ms + dice.below(5)).saturating_sub(dice.below(4));
+        let (name, iid) = (format!("p{}", dice.below(4)), format!("{}", dice.below(60)));
+        let (id, expires) = (EntryId::new(*now_ms + dice.below(9), dice.below(3)), dice.below(30) == 0);
+        for producers in all {
+            if expires {
+                producers.expire(now_ms.saturating_sub(10));
+            } else {
+                let reserved = producers.reserve(name.as_bytes(), iid.as_bytes()).unwrap();
+                producers.insert(name.as_bytes(), reserved, id, *now_ms, 20);
+            }
+            producers.validate().unwrap();
+        }
+    }
+
+    #[test]
+    fn what_was_read_back_goes_on_like_what_was_not() {
+        let mut dice = Dice(1);
+        for _ in 0..60 {
+            let (mut producers, mut now_ms) = (Producers::default(), 1000);
+            for _ in 0..dice.below(200) {
+                change(&mut [&mut producers], &mut dice, &mut now_ms);
+            }
+            let mut loaded = load(&image(&producers)).unwrap();
+            for _ in 0..100 {
+                assert!(image(&loaded) == image(&producers));
+                let counts = |producers: &Producers| (producers.len(), producers.records_len(), producers.oldest_ms());
+                assert_eq!(counts(&loaded), counts(&producers));
+                for (name, iid) in [("p0", "7"), ("p3", "59"), ("p9", "1")] {
+                    let found = producers.find(name.as_bytes(), iid.as_bytes());
+                    assert_eq!(loaded.find(name.as_bytes(), iid.as_bytes()), found);
+                }
+                change(&mut [&mut producers, &mut loaded], &mut dice, &mut now_ms);
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_images_are_refused_or_make_sound_producers() {
+        let (mut dice, mut now_ms, mut producers) = (Dice(2), 1000, Producers::default());
+        (0..60).for_each(|_| change(&mut [&mut producers], &mut dice, &mut now_ms));
+        let whole = image(&producers);
+        assert!(producers.len() == 4 && load(&whole).is_ok());
+        for len in 0..whole.len() {
+            assert!(load(&whole[..len]).is_err());
+        }
+        let mut accepted = 0;
+        let mut try_it = |image: &[u8]| {
+            if let Ok(producers) = load(image) {
+                accepted += 1;
+                assert!(self::image(&producers).len() <= image.len(), "something was made up");
+            }
+        };
+        for bit in 0..whole.len() * 8 {
+            let mut flipped = whole.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            try_it(&flipped);
+        }
+        for _ in 0..20_000 {
+            let mut random = whole.clone();
+            let from = dice.below(whole.len() as u64) as usize;
+            random[from..].iter_mut().take(dice.below(6) as usize).for_each(|byte| *byte = dice.below(256) as u8);
+            try_it(&random);
+            let noise: Vec<u8> = (0..dice.below(40)).map(|_| dice.below(256) as u8 & 131).collect();
+            try_it(&noise);
+        }
+        assert!(accepted > 1000, "{accepted}");
+    }
+
+    #[test]
+    fn what_producers_cannot_be_is_refused() {
+        type Told<'a> = (&'a [u8], &'a [&'a [u8]]);
+        let load_of = |producers: &[Told<'_>]| {
+            let mut image = Vec::new();
+            let mut writer = ImageWriter::new(&mut image);
+            writer.varint(producers.len() as u64);
+            for (name, iids) in producers {
+                writer.bytes(name);
+                writer.varint(iids.len() as u64);
+                for iid in *iids {
+                    writer.bytes(iid);
+                    [2, 0, 5].into_iter().for_each(|number| writer.varint(number));
+                }
+            }
+            writer.finish().unwrap();
+            load(&image).map(|producers| producers.records_len())
+        };
+        assert_eq!(load_of(&[]), Ok(0));
+        assert_eq!(load_of(&[(b"a", &[b"x", b""]), (b"b", &[b"x"])]), Ok(3));
+        assert!(load_of(&[(b"b", &[b"x"]), (b"a", &[b"x"])]).is_err());
+        assert!(load_of(&[(b"a", &[b"x"]), (b"a", &[b"y"])]).is_err());
+        assert!(load_of(&[(b"a", &[])]).is_err());
+        assert!(load_of(&[(b"a", &[b"x", b"x"])]).is_err());
     }
 }

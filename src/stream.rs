@@ -176,9 +176,7 @@ impl Stream {
 
     /// Destroys a group, if there is one of this name.
     pub(crate) fn destroy_group(&mut self, name: &[u8]) {
-        if let Some(key) = self.groups.get(name) {
-            drop(self.groups.remove(key));
-        }
+        drop(self.groups.take(name));
     }
 
     /// A group, to be changed.

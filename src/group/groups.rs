@@ -58,14 +58,15 @@ impl Groups {
         key
     }
 
-    /// Removes a group.
-    pub(crate) fn remove(&mut self, key: GroupKey) -> Option<Group> {
-        let place = self.by_name.seek(&mut |other| self.compare(other, self.name(key).unwrap_or(&[])));
-        let Named { name, group } = self.slots.remove(key)?;
+    /// Takes a group out by its name, with the name: who still needs both may keep them.
+    pub(crate) fn take(&mut self, name: &[u8]) -> Option<(Box<[u8]>, Group)> {
+        let place = self.by_name.seek(&mut |other| self.compare(other, name));
+        let key = self.get(name)?;
         self.by_name.remove_at(place);
+        let Named { name, group } = self.slots.remove(key)?;
         self.slots.release_if_empty();
         self.heap_bytes -= name.len() + group.memory();
-        Some(group)
+        Some((name, group))
     }
 
     /// Opens a group for changes.
@@ -95,6 +96,22 @@ impl Groups {
 
     pub(crate) fn name(&self, key: GroupKey) -> Option<&[u8]> {
         self.slots.get(key).map(|named| &*named.name)
+    }
+
+    /// The group behind this name in the order of names, or the first one. The name need not be that of a group.
+    pub(crate) fn next_after(&self, name: Option<&[u8]>) -> Option<(GroupKey, &[u8])> {
+        let is_behind = |other: &[u8]| name.is_none_or(|name| other > name);
+        let place = self.by_name.seek(&mut |key| {
+            if is_behind(self.name(key).unwrap_or(&[])) { Ordering::Greater } else { Ordering::Less }
+        });
+        let key = self.by_name.get(place)?;
+        Some((key, self.name(key)?))
+    }
+
+    /// The group with the next key, or the lowest one: for changing one group after the other.
+    pub(crate) fn next_key(&self, after: Option<GroupKey>) -> Option<GroupKey> {
+        let from = after.map_or(0, |after| after + 1);
+        self.slots.iter_from(from).next().map(|(key, _)| key)
     }
 
     /// Keys, names and groups in the order of names.
@@ -182,11 +199,23 @@ mod tests {
         assert_eq!((groups.get(b"audit"), groups.get(b"aud"), groups.len()), (Some(keys[2]), None, 4));
         assert_eq!(groups.name(keys[0]), Some(&b"mail"[..]));
         groups.validate().unwrap();
-        assert!(groups.remove(keys[0]).is_some());
-        assert!(groups.remove(keys[0]).is_none());
+        assert_eq!(groups.take(b"mail").map(|(name, _)| name), Some(Box::from(*b"mail")));
+        assert!(groups.take(b"mail").is_none());
         assert!(groups.group_mut(keys[0]).is_none());
         groups.validate().unwrap();
         assert_eq!(names(&groups), [&b""[..], b"audit", "\u{fc}".as_bytes()]);
+    }
+
+    #[test]
+    fn a_walk_goes_on_behind_any_name() {
+        let mut groups = Groups::new();
+        assert_eq!(groups.next_after(None), None);
+        let [b, empty, d] = ["b", "", "d"].map(|name| insert(&mut groups, name));
+        let behind = |name: &str| groups.next_after(Some(name.as_bytes()));
+        assert_eq!(groups.next_after(None), Some((empty, &b""[..])));
+        assert_eq!([behind(""), behind("a")], [Some((b, &b"b"[..])); 2]);
+        assert_eq!([behind("b"), behind("c")], [Some((d, &b"d"[..])); 2]);
+        assert_eq!([behind("d"), behind("e")], [None; 2]);
     }
 
     #[test]
@@ -211,7 +240,8 @@ mod tests {
         assert_eq!(groups.group_mut(key).unwrap().delete_consumer(consumer), 1000);
         groups.validate().unwrap();
         assert!(groups.memory() < empty + 500);
-        groups.remove(key);
+        let (_, group) = groups.take(b"g").unwrap();
+        assert_eq!(group.consumers_len(), 0);
         groups.validate().unwrap();
         // The list of names keeps no room either, since the promise of the insertion is used up.
         assert_eq!(groups.memory(), 0);

@@ -12,6 +12,9 @@
 //!
 //! *Reservation.* `reserve(n)` makes the next `n` calls of `take` infallible, whatever is given back in between.
 //!
+//! *Reading back.* Records that are read back have to come to lie together as they did, so their page is opened behind
+//! all others and `take` turns to it next ([`Pages::open_last`]); pages that are left out stay vacant.
+//!
 //! *Invariants*
 //! 1. `used` is the number of records taken, `room` the number for which there is memory, `idle` the number of pages
 //!    that have memory and no record.
@@ -31,7 +34,8 @@ use crate::slots::NO_KEY;
 
 use super::{ConsumerKey, PendingKey};
 
-const PAGE_RECORDS: usize = 256;
+/// How many records a page holds.
+pub(super) const PAGE_RECORDS: usize = 256;
 const FIRST_PAGE_RECORDS_MIN: usize = 4;
 const SLOT_BITS: u32 = 8;
 const _: () = assert!(PAGE_RECORDS == 1 << SLOT_BITS);
@@ -132,12 +136,18 @@ impl Pages {
         self.release_idle();
     }
 
-    /// Stores a record. Room must have been reserved.
-    pub(super) fn take(&mut self, record: Record) -> PendingKey {
+    /// The page in which the next `take` stores. Room must have been reserved.
+    #[inline]
+    pub(super) fn next_page(&mut self) -> u32 {
         if self.roomy == NO_KEY && self.provide(1).is_err() {
             give_up();
         }
-        let number = self.roomy;
+        self.roomy
+    }
+
+    /// Stores a record. Room must have been reserved.
+    pub(super) fn take(&mut self, record: Record) -> PendingKey {
+        let number = self.next_page();
         let Some(page) = self.table.get_mut(number as usize) else { give_up() };
         if page.used == 0 {
             self.idle -= 1;
@@ -169,6 +179,42 @@ impl Pages {
         self.release_idle();
     }
 
+    /// Opens the page of this number, or the one behind all pages there are, for the next 256 calls of `take`. The first
+    /// of them has to follow before anything else.
+    pub(super) fn open_last(&mut self, number: u32) -> Result<(), OutOfMemory> {
+        let opened = self.push_last(number).and_then(|()| self.furnish_vacant(PAGE_RECORDS));
+        if opened.is_err() {
+            self.release_all_if_empty();
+        }
+        opened
+    }
+
+    /// The page of a record.
+    #[inline]
+    pub(super) fn page_of(key: PendingKey) -> u32 {
+        key >> SLOT_BITS
+    }
+
+    /// How many pages have a number, whether they have memory or not.
+    #[inline]
+    pub(super) fn pages_len(&self) -> u32 {
+        self.table.len() as u32
+    }
+
+    /// How many records lie in a page.
+    pub(super) fn used_in(&self, number: u32) -> usize {
+        self.table.get(number as usize).map_or(0, |page| usize::from(page.used))
+    }
+
+    /// The records of a page in the order of its slots, with their keys.
+    pub(super) fn records_in(&self, number: u32) -> impl Iterator<Item = (PendingKey, &Record)> {
+        let page = self.table.get(number as usize);
+        let free = page.map_or([false; PAGE_RECORDS], Page::free_slots);
+        let records = page.map_or(&[][..], |page| &page.records);
+        let all = (number << SLOT_BITS..).zip(records).zip(free);
+        all.filter(|(_, is_free)| !is_free).map(|(record, _)| record)
+    }
+
     #[inline]
     pub(super) fn get(&self, key: PendingKey) -> Option<&Record> {
         self.table.get((key >> SLOT_BITS) as usize)?.records.get(slot_of(key))
@@ -182,6 +228,11 @@ impl Pages {
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.used as usize
+    }
+
+    /// Whether a `take` would need memory.
+    pub(super) fn is_full(&self) -> bool {
+        self.roomy == NO_KEY
     }
 
     /// Whether nothing is stored and nothing promised.
@@ -258,9 +309,17 @@ impl Pages {
 
     /// Gives memory to a vacant page, or to a new one.
     fn add_page(&mut self, records: usize) -> Result<(), OutOfMemory> {
+        if self.vacant == NO_KEY {
+            self.push_vacant()?;
+        }
+        self.furnish_vacant(records)
+    }
+
+    /// Gives memory to the first of the vacant pages.
+    fn furnish_vacant(&mut self, records: usize) -> Result<(), OutOfMemory> {
         let mut memory = Vec::new();
         memory.try_reserve_exact(records)?;
-        let number = self.vacant_page()?;
+        let number = self.vacant;
         if let Some(page) = self.table.get_mut(number as usize) {
             self.vacant = page.next;
             page.records = memory;
@@ -271,20 +330,28 @@ impl Pages {
         Ok(())
     }
 
-    fn vacant_page(&mut self) -> Result<u32, OutOfMemory> {
-        if self.vacant == NO_KEY {
-            let (len, capacity) = (self.table.len(), self.table.capacity());
-            // The last possible key is the mark for "none".
-            if len >= (NO_KEY >> SLOT_BITS) as usize {
-                return Err(OutOfMemory);
-            }
-            if len == capacity {
-                self.table.try_reserve_exact(grown_capacity(capacity, len + 1) - len)?;
-            }
-            self.table.push(Page::VACANT);
-            self.vacant = len as u32;
+    /// Numbers pages up to this one, and at least one; the last of them becomes the first of the vacant ones.
+    fn push_last(&mut self, number: u32) -> Result<(), OutOfMemory> {
+        self.push_vacant()?;
+        while self.pages_len() <= number {
+            self.push_vacant()?;
         }
-        Ok(self.vacant)
+        Ok(())
+    }
+
+    /// Numbers one more page, which becomes the first of the vacant ones.
+    fn push_vacant(&mut self) -> Result<(), OutOfMemory> {
+        let (len, capacity) = (self.table.len(), self.table.capacity());
+        // The last possible key is the mark for "none".
+        if len >= (NO_KEY >> SLOT_BITS) as usize {
+            return Err(OutOfMemory);
+        }
+        if len == capacity {
+            self.table.try_reserve_exact(grown_capacity(capacity, len + 1) - len)?;
+        }
+        self.table.push(Page { next: self.vacant, ..Page::VACANT });
+        self.vacant = len as u32;
+        Ok(())
     }
 
     fn link(&mut self, number: u32) {
@@ -380,6 +447,18 @@ impl Page {
             self.free = slot;
             self.used -= 1;
         }
+    }
+
+    /// Which slots are free among those that were used.
+    fn free_slots(&self) -> [bool; PAGE_RECORDS] {
+        let mut free = [false; PAGE_RECORDS];
+        let mut slot = self.free;
+        while let (Some(is_free), Some(record)) = (free.get_mut(usize::from(slot)), self.records.get(usize::from(slot)))
+        {
+            *is_free = true;
+            slot = record.order as u16;
+        }
+        free
     }
 
     fn is_threaded(&self) -> bool {

@@ -8,6 +8,9 @@
 //! number, one more than that of the last one with the same time. Unowned entries (NACKed ones) stand before all
 //! times, in the order in which they were released.
 //!
+//! *Units.* A large group is told to snapshots in units (`units/`). Whoever changes a record says so to them first, and
+//! passes the consumers through, whose names stand in their images.
+//!
 //! *Why keys three times and not links.* Linked lists cannot be entered at an ID, and a claim with an old time would
 //! walk them: 570 us each at a million entries. Records in two trees cost twice the memory.
 //!
@@ -18,15 +21,20 @@
 //! 4. Records, large counts and both lists are sound by themselves and agree in number.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use crate::id::EntryId;
+use crate::image::{ImageFault, PartSpan, UnitStep};
 use crate::invariant::ensure;
-use crate::memory::OutOfMemory;
+use crate::memory::{Boxed, OutOfMemory, try_box};
 use crate::sorted_keys::{Cursor, Keys, SortedKeys};
 
+use super::consumer::Consumers;
 use super::counts::{LargeCounts, is_in_table};
+use super::image::Source;
 use super::pages::{Pages, Record};
+use super::units::Units;
 use super::{ConsumerKey, PendingKey};
 
 /// A pending entry, decoded.
@@ -49,6 +57,7 @@ pub(super) struct PendingList {
     by_id: SortedKeys,
     by_delivery: SortedKeys,
     unowned: u32,
+    units: Option<Boxed<Units>>,
 }
 
 impl PendingList {
@@ -59,6 +68,7 @@ impl PendingList {
             by_id: SortedKeys::new(),
             by_delivery: SortedKeys::new(),
             unowned: 0,
+            units: None,
         }
     }
 
@@ -68,6 +78,7 @@ impl PendingList {
         if reserved.is_err() && n > 0 {
             self.reserve_each(0)?;
         }
+        self.release_units();
         reserved
     }
 
@@ -77,24 +88,30 @@ impl PendingList {
     }
 
     /// Adds an entry where `search` did not find it, as the newest among equal times.
-    pub(super) fn create(&mut self, place: Cursor, pending: Pending) -> PendingKey {
+    pub(super) fn create(&mut self, place: Cursor, pending: Pending, consumers: &Consumers) -> PendingKey {
+        if self.units.is_some() {
+            let page = self.pages.next_page();
+            self.before_change(page, consumers);
+        }
         let key = self.pages.take(Record::new(pending.id));
         self.by_id.insert_at(place, key);
-        self.set(key, pending);
+        self.set(key, pending, consumers);
         key
     }
 
     /// Changes everything about a pending entry but its ID; it becomes the newest among equal times.
-    pub(super) fn change(&mut self, key: PendingKey, pending: Pending) {
+    pub(super) fn change(&mut self, key: PendingKey, pending: Pending, consumers: &Consumers) {
+        self.before_change(Pages::page_of(key), consumers);
         self.unset(key);
-        self.set(key, pending);
+        self.set(key, pending, consumers);
         self.pages.skip_promised();
         self.by_id.skip_promised();
     }
 
     /// Removes an entry from where `search` found it.
-    pub(super) fn remove(&mut self, place: Cursor) {
+    pub(super) fn remove(&mut self, place: Cursor, consumers: &Consumers) {
         let Some(key) = self.by_id.remove_at(place) else { return };
+        self.before_change(Pages::page_of(key), consumers);
         self.unset(key);
         if let Some(record) = self.pages.get(key) {
             self.counts.forget(key, record.count_code);
@@ -102,7 +119,93 @@ impl PendingList {
         self.pages.give_back(key);
         if self.pages.is_unused() {
             self.counts = LargeCounts::new();
+            self.release_units();
         }
+    }
+
+    /// Puts a record where an image says, with the order it says, into the page that is opened for it or into any.
+    pub(super) fn restore(
+        &mut self,
+        record: Record,
+        deliveries: i64,
+        opened_page: Option<u32>,
+        consumers: &mut Consumers,
+    ) -> Result<(), ImageFault> {
+        self.by_id.reserve(1)?;
+        self.by_delivery.reserve(1)?;
+        self.counts.reserve(deliveries, 1)?;
+        if let Some(consumer) = record.consumer() {
+            consumers.reserve_pending(consumer, 1)?;
+        }
+        let (id_place, found) = self.search(record.id());
+        let delivery_place = self.by_delivery.seek(&mut |key| compare_delivery(&self.pages, key, &record));
+        let next = self.by_delivery.get(delivery_place);
+        if found.is_some() || next.is_some_and(|key| compare_delivery(&self.pages, key, &record).is_eq()) {
+            return Err(ImageFault::Misfit("two pending entries have the same ID or order"));
+        }
+        match opened_page {
+            Some(page) => self.pages.open_last(page)?,
+            None if self.pages.is_full() => self.pages.reserve(1)?,
+            None => {}
+        }
+        let key = self.pages.take(record);
+        let count_code = self.counts.encode(key, 0, deliveries);
+        if let Some(record) = self.pages.get_mut(key) {
+            record.count_code = count_code;
+        }
+        self.by_id.insert_at(id_place, key);
+        self.by_delivery.insert_at(delivery_place, key);
+        match record.consumer() {
+            Some(consumer) => consumers.add_pending(consumer, key, record.id(), &self.pages),
+            None => self.unowned += 1,
+        }
+        Ok(())
+    }
+
+    /// Divides the pending entries into units, of which none is stored yet.
+    pub(super) fn divide(&mut self) -> Result<(), OutOfMemory> {
+        if self.units.is_none() {
+            self.units = Some(try_box(Units::new())?);
+        }
+        Ok(())
+    }
+
+    /// Forgets the units and where they are stored.
+    pub(super) fn undivide(&mut self) {
+        self.units = None;
+    }
+
+    /// What images are made of.
+    pub(super) fn source<'a>(&'a self, consumers: &'a Consumers) -> Source<'a> {
+        Source { pages: &self.pages, counts: &self.counts, consumers }
+    }
+
+    pub(super) fn is_divided(&self) -> bool {
+        self.units.is_some()
+    }
+
+    pub(super) fn units_mut(&mut self) -> Option<&mut Units> {
+        self.units.as_deref_mut()
+    }
+
+    /// Tells the next unit; there is none if the entries are not divided.
+    pub(super) fn next_unit(
+        &mut self,
+        is_stored: &mut dyn FnMut(PartSpan) -> bool,
+        consumers: &Consumers,
+        out: &mut Vec<u8>,
+    ) -> UnitStep {
+        let PendingList { pages, counts, units, .. } = self;
+        let source = Source { pages, counts, consumers };
+        units.as_mut().map_or(UnitStep::End, |units| units.next(is_stored, source, out))
+    }
+
+    /// Ends telling units.
+    pub(super) fn thaw(&mut self) {
+        if let Some(units) = &mut self.units {
+            units.thaw();
+        }
+        self.release_units();
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -116,6 +219,11 @@ impl PendingList {
     /// The records, by which consumers sort their lists.
     pub(super) fn pages(&self) -> &Pages {
         &self.pages
+    }
+
+    /// The entries that belong to nobody, in the order in which they were released.
+    pub(super) fn unowned(&self) -> impl Iterator<Item = PendingKey> {
+        self.by_delivery.iter().take(self.unowned as usize)
     }
 
     /// Where an entry stands in the order of IDs, and its key if it is there.
@@ -171,7 +279,8 @@ impl PendingList {
 
     /// The bytes on the heap.
     pub(super) fn memory(&self) -> usize {
-        self.pages.memory() + self.counts.memory() + self.by_id.memory() + self.by_delivery.memory()
+        let units = self.units.as_ref().map_or(0, |units| size_of::<Units>() + units.memory());
+        self.pages.memory() + self.counts.memory() + self.by_id.memory() + self.by_delivery.memory() + units
     }
 
     /// Checks the invariants in the head of this file.
@@ -200,7 +309,8 @@ impl PendingList {
         let agree = self.by_id.len() == pages.len()
             && self.by_delivery.len() == pages.len()
             && records().filter(|record| is_in_table(record.count_code)).count() == self.counts.len();
-        ensure(agree, "pending 4: the numbers of entries disagree")
+        ensure(agree, "pending 4: the numbers of entries disagree")?;
+        self.units.as_ref().map_or(Ok(()), |units| units.validate(pages))
     }
 
     fn reserve_each(&mut self, n: usize) -> Result<(), OutOfMemory> {
@@ -214,12 +324,12 @@ impl PendingList {
     }
 
     /// Gives a record that stands nowhere in the order of delivery its owner, time and count, and a place there.
-    fn set(&mut self, key: PendingKey, pending: Pending) {
+    fn set(&mut self, key: PendingKey, pending: Pending, consumers: &Consumers) {
         let Some(record) = self.pages.get_mut(key) else { return };
         record.set_owner(pending.consumer, pending.time_ms);
         record.count_code = self.counts.encode(key, record.count_code, pending.deliveries);
         let rank = record.rank();
-        let (place, order) = self.newest_place(rank);
+        let (place, order) = self.newest_place(rank, consumers);
         if let Some(record) = self.pages.get_mut(key) {
             record.order = order;
         }
@@ -235,7 +345,7 @@ impl PendingList {
     }
 
     /// The place behind all records of this rank, and the order of a record there.
-    fn newest_place(&mut self, rank: u64) -> (Cursor, u32) {
+    fn newest_place(&mut self, rank: u64, consumers: &Consumers) -> (Cursor, u32) {
         let place = self.by_delivery.seek(&mut |key| match self.pages.get(key) {
             Some(record) if record.rank() > rank => Ordering::Greater,
             _ => Ordering::Less,
@@ -245,13 +355,13 @@ impl PendingList {
             Some(last) if last.rank() == rank => last.order.checked_add(1),
             _ => Some(0),
         };
-        (place, order.unwrap_or_else(|| self.renumber(place, rank)))
+        (place, order.unwrap_or_else(|| self.renumber(place, rank, consumers)))
     }
 
     /// Numbers the records of a rank anew, which end before `place`, and returns how many they are. Needed after four
     /// billion changes at one time: only unowned entries, whose time is always 0, may come to that.
     #[cold]
-    fn renumber(&mut self, place: Cursor, rank: u64) -> u32 {
+    fn renumber(&mut self, place: Cursor, rank: u64, consumers: &Consumers) -> u32 {
         let mut first = place;
         let mut count = 0;
         while let Some(before) = self.by_delivery.before(first) {
@@ -262,19 +372,39 @@ impl PendingList {
             first = before;
             count += 1;
         }
-        for (order, key) in (0..count).zip(self.by_delivery.iter_from(first)) {
-            if let Some(record) = self.pages.get_mut(key) {
+        let PendingList { pages, counts, by_delivery, units, .. } = self;
+        for (order, key) in (0..count).zip(by_delivery.iter_from(first)) {
+            if let Some(units) = units {
+                units.before_change(Pages::page_of(key), Source { pages, counts, consumers });
+            }
+            if let Some(record) = pages.get_mut(key) {
                 record.order = order;
             }
         }
         count
     }
 
-    /// Lets the next change at the time of this entry find the numbers used up.
+    /// A record of this page is about to change.
+    #[inline]
+    fn before_change(&mut self, page: u32, consumers: &Consumers) {
+        let PendingList { pages, counts, units, .. } = self;
+        if let Some(units) = units {
+            units.before_change(page, Source { pages, counts, consumers });
+        }
+    }
+
+    /// Gives the table of units back with the last entry, unless a snapshot or the end of a load needs it.
+    fn release_units(&mut self) {
+        if self.pages.is_unused() && self.units.as_ref().is_some_and(|units| units.is_at_rest()) {
+            self.units = None;
+        }
+    }
+
+    /// Gives an entry another order that keeps it between its neighbours.
     #[cfg(test)]
-    pub(super) fn exhaust_order(&mut self, id: EntryId) {
+    pub(super) fn set_order(&mut self, id: EntryId, order: u32) {
         let key = self.find(id).unwrap();
-        self.pages.get_mut(key).unwrap().order = u32::MAX;
+        self.pages.get_mut(key).unwrap().order = order;
     }
 }
 

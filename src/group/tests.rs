@@ -11,21 +11,27 @@ mod naive_pending;
 use naive_pending::{NaiveEntry, NaivePending};
 
 /// Numbers that look random and are the same in each run.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (self.0 >> 33) % limit
     }
 }
 
-fn add_consumer(group: &mut Group, name: &str) -> ConsumerKey {
+pub(super) fn add_consumer(group: &mut Group, name: &str) -> ConsumerKey {
     let name = group.reserve_consumer(name.as_bytes()).unwrap();
     group.create_consumer(name, 0)
 }
 
-fn own(group: &mut Group, id: EntryId, consumer: Option<ConsumerKey>, time_ms: u64, deliveries: i64) -> bool {
+pub(super) fn own(
+    group: &mut Group,
+    id: EntryId,
+    consumer: Option<ConsumerKey>,
+    time_ms: u64,
+    deliveries: i64,
+) -> bool {
     group.reserve_pending(consumer, 1).unwrap();
     group.reserve_deliveries(deliveries, 1).unwrap();
     group.own(id, consumer, time_ms, deliveries)
@@ -37,7 +43,7 @@ fn plain(pending: Pending) -> NaiveEntry {
 }
 
 /// One of the three walks over some group.
-type Walk<'a> = &'a dyn Fn(&mut dyn FnMut(Pending) -> bool);
+pub(super) type Walk<'a> = &'a dyn Fn(&mut dyn FnMut(Pending) -> bool);
 
 fn collect(walk: Walk<'_>) -> Vec<NaiveEntry> {
     let mut entries = Vec::new();
@@ -223,8 +229,8 @@ fn used_up_order_numbers_are_dealt_anew() {
     for (ms, consumer, time_ms) in [(1, None, 0), (2, None, 0), (3, None, 0), (4, ann, 7), (5, ann, 7), (6, ann, 8)] {
         own(&mut group, EntryId::new(ms, 0), consumer, time_ms, 1);
     }
-    group.pending.exhaust_order(EntryId::new(3, 0));
-    group.pending.exhaust_order(EntryId::new(5, 0));
+    group.pending.set_order(EntryId::new(3, 0), u32::MAX);
+    group.pending.set_order(EntryId::new(5, 0), u32::MAX);
     own(&mut group, EntryId::new(1, 0), None, 0, 1);
     own(&mut group, EntryId::new(4, 0), ann, 7, 1);
     group.validate().unwrap();
