@@ -70,11 +70,6 @@ impl<'a> ImageWriter<'a> {
         ImageWriter { out, is_refused: false }
     }
 
-    /// Makes room, so that what follows grows the buffer once.
-    pub(crate) fn reserve(&mut self, bytes: usize) {
-        self.is_refused |= self.out.try_reserve(bytes).is_err();
-    }
-
     pub(crate) fn byte(&mut self, byte: u8) {
         self.raw(&[byte]);
     }

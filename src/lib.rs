@@ -31,7 +31,8 @@ mod stream;
 
 pub use command::{CommandFlags, CommandInfo, KeyPositions, commands};
 pub use engine::{
-    CommandStatistics, Config, Engine, Outcome, Position, Ready, ReplayError, Session, Statistics, WaiterId,
+    CommandStatistics, Config, Engine, Outcome, PartNames, Position, Ready, ReplayError, Session, SnapshotStep,
+    Statistics, WaiterId,
 };
 pub use error::error_lines;
 pub use id::{EntryId, IdText};

@@ -26,6 +26,7 @@ impl From<OutOfMemory> for Fault {
 impl Engine {
     /// Applies one effect to a key at `position`.
     pub(super) fn apply(&mut self, at: KeyRef, effect: &Effect<'_>, position: Position) -> Result<(), Fault> {
+        self.before_change(at);
         match *effect {
             Effect::Create { idmp_duration_s, idmp_entries_max } => {
                 if self.keyspace.key(at).is_none_or(|key| key.value().is_some()) {
@@ -33,12 +34,12 @@ impl Engine {
                 }
                 let limits = ProducerLimits { duration_s: idmp_duration_s, entries_max: idmp_entries_max };
                 let stream = Stored::Stream(try_box(Stream::new(limits))?);
-                self.keyspace.set_value(at, Some(stream));
+                self.replace_value(at, Some(stream));
             }
             Effect::SetBytes { value, expires_ms } => {
                 let value = try_boxed(value)?;
                 self.timers.reserve(1)?;
-                self.keyspace.set_value(at, Some(Stored::Bytes(value)));
+                self.replace_value(at, Some(Stored::Bytes(value)));
                 self.set_expiry(at, expires_ms);
             }
             Effect::Expire { at_ms } => {
@@ -84,7 +85,7 @@ impl Engine {
     }
 
     fn remove_value(&mut self, at: KeyRef, position: Position) {
-        drop(self.keyspace.set_value(at, None));
+        self.replace_value(at, None);
         self.set_expiry(at, None);
         self.keyspace.note_removed(at.database, position);
     }
@@ -95,11 +96,12 @@ impl Engine {
         if target == at {
             return Ok(());
         }
+        self.before_change(target);
         let expires_ms = self.keyspace.key(at).and_then(|key| key.expires_ms());
-        let value = self.keyspace.set_value(at, None);
+        self.replace_value(target, None);
+        self.move_value(at, target);
         self.set_expiry(at, None);
         self.keyspace.note_removed(at.database, position);
-        self.keyspace.set_value(target, value);
         self.set_expiry(target, expires_ms);
         let deadline_ms = self.keyspace.key(target).and_then(|key| key.stream()?.produced_deadline_ms());
         if let Some(deadline_ms) = deadline_ms {
@@ -118,7 +120,10 @@ impl Engine {
             Some(database) => database..database + 1,
             None => 0..super::keyspace::DATABASES,
         };
+        // What would still be told of them is of no use: the next snapshot is the cheaper one.
+        self.abandon_snapshot();
         for database in databases {
+            self.forget_pages(database);
             let mut next = self.keyspace.next_from(database, 0);
             while let Some(at) = next {
                 if self.keyspace.key(at).is_some_and(|key| key.value().is_some()) {

@@ -31,6 +31,10 @@ use crate::stream::Stream;
 /// How many logical databases there are.
 pub(crate) const DATABASES: u8 = 16;
 
+/// A key that is read from a snapshot keeps its number if not more than one in so many numbers up to it is in use. The
+/// number is somebody's claim; the names are there.
+const SPARSE_MAX: usize = 64;
+
 /// A key of a database, by number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct KeyRef {
@@ -71,6 +75,19 @@ pub(crate) struct Key {
 }
 
 impl Key {
+    fn vacant(name: Box<[u8]>) -> Key {
+        Key {
+            name,
+            value: None,
+            expires_ms: None,
+            changed: Position(0),
+            interned: Interned::default(),
+            waiters: None,
+            signalled: false,
+            settled_bytes: 0,
+        }
+    }
+
     pub(crate) fn name(&self) -> &[u8] {
         &self.name
     }
@@ -206,20 +223,40 @@ impl Keyspace {
         }
         reserved?;
         let (bucket, _) = target.probe(hash, &name);
-        let slot = target.keys.insert(Key {
-            name,
-            value: None,
-            expires_ms: None,
-            changed: Position(0),
-            interned: Interned::default(),
-            waiters: None,
-            signalled: false,
-            settled_bytes: 0,
-        });
+        let slot = target.keys.insert(Key::vacant(name));
         target.set_bucket(bucket, slot + 1);
         let at = KeyRef { database, slot };
         self.settle(at);
         Ok(at)
+    }
+
+    /// Makes a new name vacant under a number of the caller's choice, while a snapshot is read; under the next free one if
+    /// the number is out of all proportion to how many names there are. Nothing may be removed before
+    /// [`Keyspace::end_load`]. `None` if the name or the number is taken.
+    pub(crate) fn create_at(&mut self, at: KeyRef, name: &[u8]) -> Result<Option<KeyRef>, OutOfMemory> {
+        let seed = self.hash_seed;
+        let target = self.database_mut(at.database);
+        let hash = hash(seed, name);
+        if target.probe(hash, name).1.is_some() {
+            return Ok(None);
+        }
+        let name = try_boxed(name)?;
+        target.reserve(seed)?;
+        let (bucket, _) = target.probe(hash, &name);
+        let sparse_end = (target.keys.len() + 1).saturating_mul(SPARSE_MAX);
+        let slot = if (at.slot as usize) < sparse_end { at.slot } else { target.keys.end() };
+        if !target.keys.insert_at(slot, Key::vacant(name))? {
+            return Ok(None);
+        }
+        target.set_bucket(bucket, slot + 1);
+        let at = KeyRef { slot, ..at };
+        self.settle(at);
+        Ok(Some(at))
+    }
+
+    /// Ends reading a snapshot: from now on keys are made and removed as usual.
+    pub(crate) fn end_load(&mut self) {
+        self.databases.iter_mut().for_each(|database| database.keys.thread());
     }
 
     /// Gives the key this value (or none) and returns what it had.

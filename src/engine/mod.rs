@@ -24,6 +24,7 @@ pub(crate) mod effect;
 mod journal;
 mod keyspace;
 mod replay;
+mod snapshot;
 mod statistics;
 mod timers;
 mod wait;
@@ -34,6 +35,8 @@ use journal::Journal;
 use keyspace::Keyspace;
 pub(crate) use keyspace::{DATABASES, Database, Key, KeyRef, Stored};
 pub use replay::ReplayError;
+use snapshot::Snapshots;
+pub use snapshot::{PartNames, SnapshotStep};
 pub(crate) use statistics::Counters;
 pub use statistics::{CommandStatistics, Statistics};
 use timers::Timers;
@@ -142,6 +145,7 @@ pub struct Engine {
     config: Config,
     keyspace: Keyspace,
     journal: Journal,
+    snapshots: Snapshots,
     waiters: Waiters,
     timers: Timers,
     /// Keys whose waiters have to be looked at, in the order in which they changed.
@@ -155,6 +159,7 @@ impl Engine {
         Engine {
             keyspace: Keyspace::new(config.hash_seed),
             journal: Journal::new(config.journal),
+            snapshots: Snapshots::default(),
             waiters: Waiters::default(),
             timers: Timers::default(),
             signalled: VecDeque::new(),
@@ -216,7 +221,13 @@ impl Engine {
 
     /// The memory the engine holds by its own account, in bytes: what `memory_bytes_max` is compared with.
     pub fn memory(&self) -> u64 {
-        let parts = [self.keyspace.memory(), self.journal.memory(), self.waiters.memory(), self.timers.memory()];
+        let parts = [
+            self.keyspace.memory(),
+            self.journal.memory(),
+            self.snapshots.memory(),
+            self.waiters.memory(),
+            self.timers.memory(),
+        ];
         parts.iter().map(|&part| part as u64).sum()
     }
 
@@ -234,6 +245,7 @@ impl Engine {
     pub fn validate(&self) -> Result<(), String> {
         self.keyspace.validate()?;
         self.waiters.validate(&self.keyspace)?;
+        self.validate_snapshots()?;
         if !self.signalled.is_empty() {
             return Err(String::from("engine: 3 a key is signalled"));
         }
@@ -275,6 +287,7 @@ impl Engine {
 
     /// For what is not journaled: when a consumer was seen, repeated appends.
     pub(crate) fn stream_mut(&mut self, at: KeyRef) -> Option<&mut Stream> {
+        self.before_change(at);
         self.keyspace.key_mut(at)?.stream_mut()
     }
 

@@ -7,6 +7,8 @@
 //! 1. No live entry has an ID above `last_id`, and none has 0-0.
 //! 2. `entries_added` is at least the number of live entries.
 //! 3. A stream without groups and producers holds no memory for them.
+//!
+//! `image.rs` writes a stream into a snapshot and reads it back.
 
 use alloc::string::String;
 
@@ -15,6 +17,11 @@ use crate::group::{Group, GroupKey, GroupMut, Groups};
 use crate::id::EntryId;
 use crate::memory::{Boxed, OutOfMemory, try_box};
 use crate::producers::Producers;
+
+mod image;
+
+use image::Frozen;
+pub(crate) use image::{UnitCursor, UnitKind};
 
 /// The largest count of entries ever added, or read, that can be told.
 const ENTRIES_ADDED_MAX: u64 = i64::MAX as u64;
@@ -46,6 +53,10 @@ pub(crate) struct Stream {
     produced_deadline_ms: Option<u64>,
     iids_added: u64,
     iids_duplicates: u64,
+    /// What a snapshot still wants to know about how the stream was.
+    frozen: Option<Boxed<Frozen>>,
+    /// Whether its units are stored under the name of another key.
+    is_moved: bool,
 }
 
 impl Stream {
@@ -62,6 +73,8 @@ impl Stream {
             produced_deadline_ms: None,
             iids_added: 0,
             iids_duplicates: 0,
+            frozen: None,
+            is_moved: false,
         }
     }
 
@@ -170,13 +183,17 @@ impl Stream {
         entries_read: Option<u64>,
     ) -> Result<(), OutOfMemory> {
         let name = self.groups.reserve(name)?;
-        self.groups.insert(name, Group::new(last_id, entries_read));
+        let mut group = Group::new(last_id, entries_read);
+        group.is_new = self.is_frozen();
+        self.groups.insert(name, group);
         Ok(())
     }
 
     /// Destroys a group, if there is one of this name.
     pub(crate) fn destroy_group(&mut self, name: &[u8]) {
-        drop(self.groups.take(name));
+        if let Some((name, group)) = self.groups.take(name) {
+            self.keep_destroyed(name, group);
+        }
     }
 
     /// A group, to be changed.
@@ -321,7 +338,8 @@ impl Stream {
     /// The heap bytes held.
     pub(crate) fn memory(&self) -> usize {
         let producers = self.producers().map_or(0, |producers| size_of::<Producers>() + producers.memory());
-        self.entries.memory() + self.groups.memory() + producers
+        let frozen = self.frozen.as_ref().map_or(0, |frozen| size_of::<Frozen>() + frozen.memory());
+        self.entries.memory() + self.groups.memory() + producers + frozen
     }
 
     /// Checks the invariants.
