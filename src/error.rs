@@ -93,6 +93,12 @@ error_lines! { 'a;
     UnsupportedOption(option: &'a [u8]) = "ERR Unsupported option {}";
     ExpireConditions = "ERR NX and XX, GT or LT options at the same time are not compatible";
     ExpireLaterAndEarlier = "ERR GT and LT options at the same time are not compatible";
+    BusyKey = "BUSYKEY Target key name already exists.";
+    NegativeTtl = "ERR Invalid TTL value, must be >= 0";
+    NegativeIdleTime = "ERR Invalid IDLETIME value, must be >= 0";
+    FrequencyRange = "ERR Invalid FREQ value, must be >= 0 and <= 255";
+    DumpVersion = "ERR DUMP payload version or checksum are wrong";
+    DumpFormat = "ERR Bad data format";
     ValueTooLarge = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
 
     // Entry IDs and ranges.

@@ -70,11 +70,20 @@ impl<'a> ImageWriter<'a> {
         ImageWriter { out, is_refused: false }
     }
 
+    #[inline]
     pub(crate) fn byte(&mut self, byte: u8) {
         self.raw(&[byte]);
     }
 
-    pub(crate) fn varint(&mut self, mut value: u64) {
+    #[inline]
+    pub(crate) fn varint(&mut self, value: u64) {
+        match u8::try_from(value) {
+            Ok(small @ 0..128) => self.byte(small),
+            _ => self.long_varint(value),
+        }
+    }
+
+    fn long_varint(&mut self, mut value: u64) {
         let mut encoded = [0; 10];
         let mut used = 0;
         for place in &mut encoded {
@@ -117,6 +126,7 @@ impl<'a> ImageWriter<'a> {
         if self.is_refused { Err(OutOfMemory) } else { Ok(()) }
     }
 
+    #[inline]
     fn raw(&mut self, bytes: &[u8]) {
         if self.is_refused || self.out.try_reserve(bytes.len()).is_err() {
             self.is_refused = true;

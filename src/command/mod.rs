@@ -19,6 +19,7 @@ mod table;
 mod threshold;
 
 mod del;
+mod dump;
 mod echo;
 mod exists;
 mod expire;
@@ -27,6 +28,7 @@ mod get;
 mod persist;
 mod ping;
 mod rename;
+mod restore;
 mod set;
 mod time;
 mod ttl;

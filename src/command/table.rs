@@ -193,6 +193,7 @@ macro_rules! table {
 
 table! {
     "del" -2 WRITE, ALL_KEYS, Some("1.0"), [], "key [key ...]", super::del::run;
+    "dump" 2 READ, KEY, Some("2.6"), [], "key", super::dump::run;
     "echo" 2 READ, NO_KEY, Some("1.0"), [], "message", super::echo::run;
     "exists" -2 READ, ALL_KEYS, Some("1.0"), [], "key [key ...]", super::exists::run;
     "expire" -3 WRITE, KEY, Some("1.0"), ["NX" "7.0", "XX" "7.0", "GT" "7.0", "LT" "7.0"],
@@ -207,6 +208,8 @@ table! {
     "ping" -1 READ, NO_KEY, Some("1.0"), [], "[message]", super::ping::run;
     "pttl" 2 READ, KEY, Some("2.6"), [], "key", super::ttl::run_milliseconds;
     "rename" 3 WRITE, KeyPositions::Range { first: 1, last: 2 }, Some("1.0"), [], "key newkey", super::rename::run;
+    "restore" -4 ADD, KEY, Some("2.6"), ["REPLACE" "3.0", "ABSTTL" "5.0", "IDLETIME" "5.0", "FREQ" "5.0"],
+        "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]", super::restore::run;
     "set" -3 ADD, KEY, Some("1.0"), ["NX" "2.6.12", "XX" "2.6.12", "GET" "6.2", "EX" "2.6.12", "PX" "2.6.12",
         "EXAT" "6.2", "PXAT" "6.2", "KEEPTTL" "6.0"],
         "key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",

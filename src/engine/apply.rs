@@ -1,10 +1,12 @@
 //! Applying effects: the one function through which state changes, live and on replay.
 
+use super::dump;
 use super::effect::{Effect, Owned};
 use super::keyspace::{KeyRef, Stored};
 use super::timers::{Purpose, Timer};
 use super::{Engine, Position};
 use crate::group::Group;
+use crate::image::ImageFault;
 use crate::memory::{OutOfMemory, try_box, try_boxed};
 use crate::stream::{ProducerLimits, Stream};
 
@@ -20,6 +22,15 @@ pub(crate) enum Fault {
 impl From<OutOfMemory> for Fault {
     fn from(_: OutOfMemory) -> Self {
         Fault::OutOfMemory
+    }
+}
+
+impl From<ImageFault> for Fault {
+    fn from(fault: ImageFault) -> Self {
+        match fault {
+            ImageFault::OutOfMemory => Fault::OutOfMemory,
+            ImageFault::Misfit(reason) => Fault::Misfit(reason),
+        }
     }
 }
 
@@ -41,6 +52,19 @@ impl Engine {
                 self.timers.reserve(1)?;
                 self.replace_value(at, Some(Stored::Bytes(value)));
                 self.set_expiry(at, expires_ms);
+            }
+            Effect::Restore { value, expires_ms } => {
+                let value = dump::read(value)?;
+                self.timers.reserve(2)?;
+                let produced_ms = match &value {
+                    Stored::Stream(stream) => stream.produced_deadline_ms(),
+                    Stored::Bytes(_) => None,
+                };
+                self.replace_value(at, Some(value));
+                self.set_expiry(at, expires_ms);
+                if let Some(deadline_ms) = produced_ms {
+                    self.timers.push(Timer::of_key(deadline_ms, Purpose::ForgetProduced, at));
+                }
             }
             Effect::Expire { at_ms } => {
                 self.timers.reserve(1)?;
@@ -142,6 +166,7 @@ fn wakes(effect: &Effect<'_>) -> bool {
     match effect {
         Effect::Add { .. }
         | Effect::SetBytes { .. }
+        | Effect::Restore { .. }
         | Effect::Remove
         | Effect::Rename { .. }
         | Effect::GroupDestroy { .. } => true,

@@ -49,6 +49,8 @@ pub(crate) enum Effect<'a> {
     Forget { group: &'a [u8], ids: &'a [EntryId] },
     /// The key holds this byte string, whatever it held.
     SetBytes { value: &'a [u8], expires_ms: Option<u64> },
+    /// The key holds this value, whatever it held: one that DUMP wrote and that was seen to be readable.
+    Restore { value: &'a [u8], expires_ms: Option<u64> },
     /// The key expires at this time, or never.
     Expire { at_ms: Option<u64> },
     /// The key goes.
@@ -80,7 +82,7 @@ impl Effect<'_> {
                     text(group) + text(consumer.unwrap_or(&[])) + items.len() * (ID + 10)
                 }
                 Effect::Forget { group, ids } => text(group) + ids.len() * ID,
-                Effect::SetBytes { value, .. } => text(value),
+                Effect::SetBytes { value, .. } | Effect::Restore { value, .. } => text(value),
                 Effect::Rename { to } => text(to),
                 Effect::Create { .. }
                 | Effect::SetId { .. }

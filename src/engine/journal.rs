@@ -3,7 +3,8 @@
 //! It knows how effects are written and read, not what they do, and not where the bytes are stored.
 //!
 //! *Design.* One command, or one MULTI/EXEC, is a unit: its length, then its effects. A key is written out once and
-//! gets a number; later effects name the number, and an effect on the same key as the one before names nothing. Such
+//! gets a number; later effects name the number, and an effect on the same key as the one before names nothing. So do
+//! the field names of entries: half of a small entry are names, and most entries have those of the one before. Such
 //! numbers hold for a *run* of units: a run ends when the bytes are taken or exceed [`RUN_BYTES_MAX`], so whoever stores
 //! them can cut between runs and read each piece without the others.
 //!
@@ -17,7 +18,8 @@
 //! *Invariants*
 //! 1. `position` counts the units ever closed with at least one effect in them.
 //! 2. Between units, `bytes` holds whole units only.
-//! 3. Tags are never given a second meaning: stored journals outlive the code.
+//! 3. While a run goes on, `names` says where in `bytes` the first [`NAMES_MAX`] sets of names stand that the run wrote.
+//! 4. Tags are never given a second meaning: stored journals outlive the code.
 
 use alloc::vec::Vec;
 
@@ -28,6 +30,9 @@ use crate::memory::OutOfMemory;
 
 /// A run that is longer begins anew, so that a stored piece stays below the size that suits IndexedDB.
 const RUN_BYTES_MAX: usize = 48 << 10;
+
+/// How many sets of field names get a number in a run. Whoever has more of them mostly has none twice.
+pub(super) const NAMES_MAX: usize = 16;
 
 /// What `Begin` and the naming of keys cost at most beside the key's own bytes.
 const PREAMBLE_BYTES_MAX: usize = 32;
@@ -63,6 +68,9 @@ pub(super) mod tag {
     pub(crate) const FLUSH_ALL: u8 = 26;
     pub(crate) const TRIM_PURGE: u8 = 27;
     pub(crate) const DELETE_PURGE: u8 = 28;
+    pub(crate) const RESTORE: u8 = 29;
+    pub(crate) const ADD_SAME_NAMES: u8 = 30;
+    pub(crate) const ADD_SAME_NAMES_IN_NEW_NODE: u8 = 31;
 }
 
 /// How a key was last named: in which run, by which number.
@@ -100,6 +108,17 @@ pub(crate) struct Journal {
     database: u8,
     current: Option<(u8, u32)>,
     last_id: EntryId,
+    names: [Names; NAMES_MAX],
+    names_len: u8,
+    /// The set used last.
+    names_latest: u8,
+}
+
+/// Where the bytes of a set of names stand, its count in front.
+#[derive(Clone, Copy, Default)]
+struct Names {
+    start: usize,
+    end: usize,
 }
 
 impl Journal {
@@ -230,6 +249,8 @@ impl Journal {
             self.database = 0;
             self.current = None;
             self.last_id = EntryId::MIN;
+            self.names_len = 0;
+            self.names_latest = 0;
             self.bytes.push(tag::BEGIN);
         }
     }
@@ -248,6 +269,10 @@ impl Journal {
         let mut encoded = [0; 10];
         let used = encode_varint(length as u64, &mut encoded);
         drop(self.bytes.splice(start..start + 1, encoded.into_iter().take(used)));
+        for names in self.names.iter_mut().filter(|names| names.start > start) {
+            names.start += used - 1;
+            names.end += used - 1;
+        }
     }
 
     fn select(&mut self, database: u8) {
@@ -279,14 +304,7 @@ impl Journal {
             Effect::Create { idmp_duration_s, idmp_entries_max } => {
                 self.put(tag::CREATE, &[u64::from(idmp_duration_s), u64::from(idmp_entries_max)]);
             }
-            Effect::Add { id, opens_node, fields } => {
-                self.bytes.push(if opens_node { tag::ADD_IN_NEW_NODE } else { tag::ADD });
-                self.put_next_id(id);
-                self.put_varint(fields.len() as u64 / 2);
-                for field in fields {
-                    self.put_bytes(field);
-                }
-            }
+            Effect::Add { id, opens_node, fields } => self.write_add(id, opens_node, fields.as_chunks().0),
             Effect::Trim { ranges, purge } => {
                 self.bytes.push(if purge { tag::TRIM_PURGE } else { tag::TRIM });
                 self.put_varint(ranges.len() as u64);
@@ -359,6 +377,11 @@ impl Journal {
                 self.put_option(expires_ms);
                 self.put_bytes(value);
             }
+            Effect::Restore { value, expires_ms } => {
+                self.bytes.push(tag::RESTORE);
+                self.put_option(expires_ms);
+                self.put_bytes(value);
+            }
             Effect::Expire { at_ms } => {
                 self.bytes.push(tag::EXPIRE);
                 self.put_option(at_ms);
@@ -369,6 +392,58 @@ impl Journal {
                 self.put_bytes(to);
             }
         }
+    }
+
+    fn write_add(&mut self, id: EntryId, opens_node: bool, fields: &[[&[u8]; 2]]) {
+        let known = self.find_names(fields);
+        self.bytes.push(match (known.is_some(), opens_node) {
+            (false, false) => tag::ADD,
+            (false, true) => tag::ADD_IN_NEW_NODE,
+            (true, false) => tag::ADD_SAME_NAMES,
+            (true, true) => tag::ADD_SAME_NAMES_IN_NEW_NODE,
+        });
+        self.put_next_id(id);
+        let count = fields.len() as u64;
+        match known {
+            Some(number) => {
+                self.names_latest = number;
+                self.bytes.push(number);
+            }
+            None => {
+                let start = self.bytes.len();
+                self.put_varint(count);
+                for [name, _] in fields {
+                    self.put_bytes(name);
+                }
+                if let Some(names) = self.names.get_mut(usize::from(self.names_len)) {
+                    *names = Names { start, end: self.bytes.len() };
+                    self.names_latest = self.names_len;
+                    self.names_len += 1;
+                }
+            }
+        }
+        self.put_varint(count);
+        for [_, value] in fields {
+            self.put_bytes(value);
+        }
+    }
+
+    /// The number of the set of these names, if this run has it.
+    #[inline]
+    fn find_names(&self, fields: &[[&[u8]; 2]]) -> Option<u8> {
+        let is_it = |&number: &u8| self.has_names(number, fields);
+        core::iter::once(self.names_latest).chain(0..self.names_len).find(is_it)
+    }
+
+    #[inline]
+    fn has_names(&self, number: u8, fields: &[[&[u8]; 2]]) -> bool {
+        if number >= self.names_len {
+            return false;
+        }
+        let names = self.names.get(usize::from(number)).and_then(|names| self.bytes.get(names.start..names.end));
+        let Some(rest) = names.and_then(|names| strip_number(names, fields.len())) else { return false };
+        let rest = fields.iter().try_fold(rest, |rest, [name, _]| strip_number(rest, name.len())?.strip_prefix(*name));
+        rest.is_some_and(<[u8]>::is_empty)
     }
 
     fn put(&mut self, tag: u8, numbers: &[u64]) {
@@ -447,6 +522,18 @@ impl Journal {
         let used = encode_varint(value, &mut encoded);
         self.bytes.extend_from_slice(encoded.get(..used).unwrap_or(&[]));
     }
+}
+
+/// What follows a number in front of `bytes`, if that is the one.
+#[inline]
+fn strip_number(bytes: &[u8], number: usize) -> Option<&[u8]> {
+    let (&first, rest) = bytes.split_first()?;
+    if number < 128 {
+        return (usize::from(first) == number).then_some(rest);
+    }
+    let mut encoded = [0; 10];
+    let used = encode_varint(number as u64, &mut encoded);
+    bytes.strip_prefix(encoded.get(..used)?)
 }
 
 /// Signed numbers near zero as small unsigned ones.

@@ -20,6 +20,7 @@ use crate::reply::{Protocol, REPLY_BYTES_MAX, REPLY_BYTES_MIN, Reply};
 use crate::stream::{ProducerLimits, Stream};
 
 mod apply;
+pub(crate) mod dump;
 pub(crate) mod effect;
 mod journal;
 mod keyspace;

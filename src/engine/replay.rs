@@ -8,7 +8,7 @@ use core::fmt;
 
 use super::apply::Fault;
 use super::effect::{Effect, Owned};
-use super::journal::{tag, unzigzag};
+use super::journal::{NAMES_MAX, tag, unzigzag};
 use super::keyspace::{DATABASES, KeyRef};
 use super::{Engine, Position};
 use crate::id::EntryId;
@@ -41,6 +41,9 @@ pub(crate) struct Run<'a> {
     keys: Vec<(u8, &'a [u8])>,
     current: Option<(u8, &'a [u8])>,
     last_id: EntryId,
+    /// The names of all sets that got a number, and where each set ends.
+    names: Vec<&'a [u8]>,
+    names_ends: Vec<usize>,
 }
 
 /// Lists of an effect, reused from one effect to the next.
@@ -50,6 +53,22 @@ struct Lists<'a> {
     ranges: Vec<(EntryId, EntryId)>,
     ids: Vec<EntryId>,
     items: Vec<Owned>,
+}
+
+impl<'a> Run<'a> {
+    /// The names that have this number: `fields` gets them, each with room for its value.
+    fn known_names(&self, number: u64, fields: &mut Vec<&'a [u8]>) -> Result<(), Fault> {
+        let unknown = Fault::Misfit("names that were not written out");
+        let number = usize::try_from(number).map_err(|_| unknown)?;
+        let end = *self.names_ends.get(number).ok_or(unknown)?;
+        let start = number.checked_sub(1).and_then(|before| self.names_ends.get(before)).copied().unwrap_or(0);
+        fields.clear();
+        for name in self.names.get(start..end).unwrap_or(&[]) {
+            try_push(fields, name)?;
+            try_push(fields, &[])?;
+        }
+        Ok(())
+    }
 }
 
 const CUT: Fault = Fault::Misfit("it ends too early");
@@ -124,7 +143,7 @@ impl Engine {
 
     fn check_and_apply(&mut self, at: KeyRef, effect: &Effect<'_>, position: Position) -> Result<(), Fault> {
         let exists = self.keyspace.key(at).is_some_and(|key| key.value().is_some());
-        let creates = matches!(effect, Effect::Create { .. } | Effect::SetBytes { .. });
+        let creates = matches!(effect, Effect::Create { .. } | Effect::SetBytes { .. } | Effect::Restore { .. });
         if !exists && !creates {
             return Err(Fault::Misfit("an effect on a key that is not there"));
         }
@@ -229,18 +248,50 @@ impl<'a> Reader<'a> {
         Ok(items)
     }
 
+    /// Names that are written out: `fields` gets them, each with room for its value, and they may get a number.
+    fn new_names(&mut self, run: &mut Run<'a>, fields: &mut Vec<&'a [u8]>) -> Result<(), Fault> {
+        fields.clear();
+        let is_numbered = run.names_ends.len() < NAMES_MAX;
+        for _ in 0..self.varint()? {
+            let name = self.bytes()?;
+            if is_numbered {
+                try_push(&mut run.names, name)?;
+            }
+            try_push(fields, name)?;
+            try_push(fields, &[])?;
+        }
+        if is_numbered {
+            try_push(&mut run.names_ends, run.names.len())?;
+        }
+        Ok(())
+    }
+
+    /// The values of the names in `fields`.
+    fn values(&mut self, fields: &mut [&'a [u8]]) -> Result<(), Fault> {
+        let (fields, _) = fields.as_chunks_mut();
+        if self.varint()? != fields.len() as u64 {
+            return Err(Fault::Misfit("other values than names"));
+        }
+        for [_, value] in fields {
+            *value = self.bytes()?;
+        }
+        Ok(())
+    }
+
     fn effect<'l>(&mut self, tag: u8, run: &mut Run<'a>, lists: &'l mut Lists<'a>) -> Result<Effect<'l>, Fault> {
         Ok(match tag {
             tag::CREATE => Effect::Create { idmp_duration_s: self.number()?, idmp_entries_max: self.number()? },
-            tag::ADD | tag::ADD_IN_NEW_NODE => {
+            tag::ADD | tag::ADD_IN_NEW_NODE | tag::ADD_SAME_NAMES | tag::ADD_SAME_NAMES_IN_NEW_NODE => {
                 let id = self.id_after(run.last_id)?;
                 run.last_id = id;
-                lists.fields.clear();
-                for _ in 0..self.varint()? {
-                    try_push(&mut lists.fields, self.bytes()?)?;
-                    try_push(&mut lists.fields, self.bytes()?)?;
+                if matches!(tag, tag::ADD | tag::ADD_IN_NEW_NODE) {
+                    self.new_names(run, &mut lists.fields)?;
+                } else {
+                    run.known_names(self.varint()?, &mut lists.fields)?;
                 }
-                Effect::Add { id, opens_node: tag == tag::ADD_IN_NEW_NODE, fields: &lists.fields }
+                self.values(&mut lists.fields)?;
+                let opens_node = matches!(tag, tag::ADD_IN_NEW_NODE | tag::ADD_SAME_NAMES_IN_NEW_NODE);
+                Effect::Add { id, opens_node, fields: &lists.fields }
             }
             tag::TRIM | tag::TRIM_PURGE => {
                 Effect::Trim { ranges: self.ranges(&mut lists.ranges)?, purge: tag == tag::TRIM_PURGE }
@@ -276,6 +327,7 @@ impl<'a> Reader<'a> {
             }
             tag::FORGET => Effect::Forget { group: self.bytes()?, ids: self.ids(&mut lists.ids)? },
             tag::SET_BYTES => Effect::SetBytes { expires_ms: self.option()?, value: self.bytes()? },
+            tag::RESTORE => Effect::Restore { expires_ms: self.option()?, value: self.bytes()? },
             tag::EXPIRE => Effect::Expire { at_ms: self.option()? },
             tag::REMOVE => Effect::Remove,
             tag::RENAME => Effect::Rename { to: self.bytes()? },
