@@ -44,8 +44,8 @@ impl Entries {
     /// Takes the tombstones behind the last live entry from the last block, which has it.
     fn cut_last_block(&mut self) -> Result<(), OutOfMemory> {
         let id = self.last_live;
-        self.reopen(0)?;
         self.reserve_index()?;
+        self.reopen(0)?;
         let position = self.blocks.len().wrapping_sub(1);
         let node_first = self.blocks.get(self.node_start(position)).map_or(id, |block| block.first);
         let Some(block) = self.blocks.get(position) else { return Ok(()) };

@@ -103,9 +103,10 @@ impl Entries {
         let held = if self.open.is_empty() { block.bytes.len() } else { self.open.len() };
         let fits = held != 0 && held.saturating_add(size) <= BLOCK_BYTES_MAX;
         if fits && !opens_node {
+            // The index first: no open block with entries to index is ever without one.
+            self.reserve_index()?;
             self.reopen(size)?;
-            self.reserve_bytes(size)?;
-            self.reserve_index()
+            self.reserve_bytes(size)
         } else {
             self.reserve_block()?;
             self.reserve_index()?;
