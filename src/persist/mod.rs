@@ -10,6 +10,8 @@ mod manifest;
 mod part;
 mod recovery;
 mod storage;
+mod store;
+mod witness;
 mod writer;
 
 pub use bytes::{DecodeFault, EncodeFault, NUMBER_END};
@@ -21,7 +23,9 @@ pub use manifest::{MANIFEST_HEADER_BYTES, Manifest};
 pub use part::{PART_FRAME_BYTES, PART_HEADER_BYTES, Part, PartFault, PartRef};
 pub use recovery::{
     ChunkCount, Damage, Erased, Leftovers, LogBreak, Loss, OnCorruption, OnDataLoss, OpenError, Recovered, Recovery,
-    RecoveryAnswer, RecoveryConfig, RecoveryItem, RecoveryRequest, Stored, StoredValue, TailLoss, Witness,
+    RecoveryAnswer, RecoveryConfig, RecoveryItem, RecoveryRequest, Stored, StoredValue, TailLoss,
 };
 pub use storage::{StorageFault, Ticket};
+pub use store::{Loader, SnapshotFault, SnapshotProgress, Store, StoreAnswer, StoreConfig, StoreRequest, StoreStatus};
+pub use witness::{WITNESS_HEADER_BYTES, Witness};
 pub use writer::{Answer, Append, Level, Mode, Refusal, Writer, WriterConfig, WriterRequest};

@@ -23,7 +23,7 @@ const UNRECORDED: &[&str] = &["seen-time", "idle", "iids-duplicates"];
 const PART_OF_JOURNAL: u8 = 1;
 
 /// What could be seen, as commands and replies.
-type View = Vec<(Command, Value)>;
+pub(crate) type View = Vec<(Command, Value)>;
 
 /// A moment at which a group was complete.
 pub(crate) struct Moment {
@@ -337,7 +337,7 @@ fn journaling(settings: &Settings) -> Config {
 }
 
 /// Everything that can be seen.
-fn view(engine: &mut Engine, now_ms: u64) -> View {
+pub(crate) fn view(engine: &mut Engine, now_ms: u64) -> View {
     let mut seen = Vec::new();
     for database in [0, 1] {
         for command in dump() {
@@ -349,7 +349,7 @@ fn view(engine: &mut Engine, now_ms: u64) -> View {
     seen
 }
 
-fn compare_views(expected: &View, recovered: &View) {
+pub(crate) fn compare_views(expected: &View, recovered: &View) {
     for ((command, expected), (_, recovered)) in expected.iter().zip(recovered) {
         assert!(
             expected == recovered,

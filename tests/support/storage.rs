@@ -6,7 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use brooklet::persist::{RecoveryAnswer, RecoveryRequest, StorageFault, Stored, Witness};
+use brooklet::persist::{
+    self, Chunk, Manifest, RecoveryAnswer, RecoveryRequest, StorageFault, Store, StoreAnswer, StoreRequest, Stored,
+    Tail, Ticket, Witness,
+};
 
 pub(crate) type Bytes = Rc<Vec<u8>>;
 
@@ -77,6 +80,66 @@ pub(crate) struct MemoryStorage {
     pub(crate) operations: u64,
 }
 
+/// What a store asked for, with all its bytes, so that it can be done later.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    pub(crate) ticket: Ticket,
+    pub(crate) work: Work,
+}
+
+/// What there is to do.
+#[derive(Clone, Debug)]
+pub(crate) enum Work {
+    Append { epoch: u64, level: Level, chunks: Vec<(u64, Bytes)> },
+    Reopen,
+    NewSegment,
+    PutParts { epoch: u64, parts: Vec<(u64, Bytes)> },
+    ListParts,
+    Flip { epoch: u64, manifest: Bytes, delete_log_upto: u64 },
+    ReadManifest,
+    DeleteParts { epoch: u64, ids: Vec<u64> },
+    DeleteLog { epoch: u64, upto: u64 },
+    WriteWitness(Witness),
+}
+
+impl Job {
+    /// Fetches what belongs to a request that was just asked for.
+    pub(crate) fn new(store: &Store, request: &StoreRequest) -> Job {
+        let copied = |bytes: &[u8]| Rc::new(bytes.to_vec());
+        let work = match *request {
+            StoreRequest::Append(ref append) => {
+                let level = match append.level {
+                    persist::Level::Written => Level::Written,
+                    persist::Level::Durable => Level::Durable,
+                };
+                let chunks: Vec<_> = store.chunks(append).map(|chunk| (chunk.sequence, copied(&chunk.bytes))).collect();
+                assert_eq!(chunks.len() as u64, append.chunks, "an append without its chunks");
+                Work::Append { epoch: append.epoch, level, chunks }
+            }
+            StoreRequest::Reopen(_) => Work::Reopen,
+            StoreRequest::NewSegment(_) => Work::NewSegment,
+            StoreRequest::PutParts { ticket, epoch } => {
+                let parts: Vec<_> = store.parts(ticket).map(|(id, bytes)| (id, copied(bytes))).collect();
+                assert!(!parts.is_empty(), "no parts to put");
+                Work::PutParts { epoch, parts }
+            }
+            StoreRequest::ListParts { .. } => Work::ListParts,
+            StoreRequest::Flip { epoch, delete_log_upto, .. } => {
+                Work::Flip { epoch, manifest: copied(store.manifest()), delete_log_upto }
+            }
+            StoreRequest::ReadManifest { .. } => Work::ReadManifest,
+            StoreRequest::DeleteParts { ticket, epoch } => {
+                let ids: Vec<u64> = store.doomed(ticket).collect();
+                assert!(!ids.is_empty(), "no parts to delete");
+                Work::DeleteParts { epoch, ids }
+            }
+            StoreRequest::DeleteLog { epoch, upto, .. } => Work::DeleteLog { epoch, upto },
+            StoreRequest::WriteWitness { witness, .. } => Work::WriteWitness(witness),
+        };
+        Job { ticket: request.ticket(), work }
+    }
+}
+
 /// What an append, a flip and the like are told.
 pub(crate) type Written = Result<(), RecoveryAnswer>;
 
@@ -127,6 +190,13 @@ impl MemoryStorage {
         Ok(())
     }
 
+    fn delete_log(&mut self, epoch: u64, upto: u64) -> Written {
+        self.fence(epoch)?;
+        self.stored.log.retain(|&sequence, _| sequence > upto);
+        self.committed(Level::Written);
+        Ok(())
+    }
+
     fn cut(&mut self, epoch: u64, from_sequence: u64) -> Written {
         self.fence(epoch)?;
         self.stored.log.split_off(&from_sequence);
@@ -168,20 +238,80 @@ impl MemoryStorage {
 impl MemoryStorage {
     /// Does what is asked; none if there is never an answer.
     pub(crate) fn execute(&mut self, request: &RecoveryRequest<'_>) -> Option<RecoveryAnswer> {
+        self.with_faults(&mut |storage| storage.perform(request), &RecoveryAnswer::Failed)
+    }
+
+    /// Does what a store asked for; none if there is never an answer.
+    pub(crate) fn execute_job(&mut self, job: &Job) -> Option<StoreAnswer> {
+        self.with_faults(&mut |storage| storage.perform_job(job), &StoreAnswer::Failed)
+    }
+
+    /// Does what a store asks for, at once.
+    pub(crate) fn answer(&mut self, store: &Store, request: &StoreRequest) -> Option<StoreAnswer> {
+        self.execute_job(&Job::new(store, request))
+    }
+
+    /// Runs an operation, or lets happen what is to happen instead.
+    fn with_faults<A>(
+        &mut self,
+        operation: &mut dyn FnMut(&mut MemoryStorage) -> A,
+        failed: &dyn Fn(StorageFault) -> A,
+    ) -> Option<A> {
         let fault = self.faults.at.get(&self.operations).copied();
         self.operations += 1;
         match fault {
-            Some(Fault::Fails(fault)) => Some(RecoveryAnswer::Failed(fault)),
+            Some(Fault::Fails(fault)) => Some(failed(fault)),
             Some(Fault::FailsAfterSuccess(fault)) => {
-                self.perform(request);
-                Some(RecoveryAnswer::Failed(fault))
+                operation(self);
+                Some(failed(fault))
             }
             Some(Fault::NeverAnswers) => {
-                self.perform(request);
+                operation(self);
                 None
             }
-            None => Some(self.perform(request)),
+            None => Some(operation(self)),
         }
+    }
+
+    /// Does what a store asked for. Nothing goes wrong but what a fence refuses.
+    pub(crate) fn perform_job(&mut self, job: &Job) -> StoreAnswer {
+        let written = match &job.work {
+            Work::Append { epoch, level, chunks } => {
+                let chunks: Vec<(u64, &[u8])> = chunks.iter().map(|(key, bytes)| (*key, &***bytes)).collect();
+                self.append(*epoch, *level, &chunks)
+            }
+            Work::Reopen => return StoreAnswer::Reopened { tail: self.tail(), epoch: self.newest_epoch() },
+            Work::NewSegment => Ok(()),
+            Work::PutParts { epoch, parts } => {
+                let parts: Vec<(u64, &[u8])> = parts.iter().map(|(key, bytes)| (*key, &***bytes)).collect();
+                self.put_parts(*epoch, &parts)
+            }
+            Work::ListParts => return StoreAnswer::PartIds(self.stored.parts.keys().copied().collect()),
+            Work::Flip { epoch, manifest, delete_log_upto } => self.flip(*epoch, manifest, *delete_log_upto),
+            Work::ReadManifest => return StoreAnswer::Manifest(self.manifest()),
+            Work::DeleteParts { epoch, ids } => self.delete_parts(*epoch, ids),
+            Work::DeleteLog { epoch, upto } => self.delete_log(*epoch, *upto),
+            Work::WriteWitness(witness) => {
+                self.witness = Some(*witness);
+                Ok(())
+            }
+        };
+        match written {
+            Ok(()) => StoreAnswer::Done,
+            Err(_) => StoreAnswer::Fenced,
+        }
+    }
+
+    /// Where the log ends: with the last chunk, or with the manifest if that is later.
+    fn tail(&self) -> Tail {
+        let manifest = self.stored.manifest.as_ref();
+        let covered = manifest.map(|bytes| Manifest::decode(bytes).expect("the manifest is whole").tail());
+        let last = self.stored.log.values().next_back();
+        let last = last.map(|bytes| {
+            let Chunk { log_id, epoch, sequence, checksum, .. } = Chunk::decode(bytes).expect("the chunk is whole");
+            Tail { log_id, epoch, sequence, checksum }
+        });
+        covered.into_iter().chain(last).max_by_key(|tail| tail.sequence).unwrap_or_default()
     }
 
     fn perform(&mut self, request: &RecoveryRequest<'_>) -> RecoveryAnswer {
@@ -309,6 +439,12 @@ impl MemoryStorage {
             bytes -= length;
             last.remove();
         }
+    }
+
+    /// The bytes of everything but the rows of the epochs and the quarantine.
+    pub(crate) fn bytes(&self) -> usize {
+        let parts: usize = self.stored.parts.values().map(|bytes| bytes.len()).sum();
+        self.log_bytes() + parts + self.stored.manifest.as_ref().map_or(0, |bytes| bytes.len())
     }
 
     /// The length of the log as one file.

@@ -37,6 +37,7 @@ use super::chunk::Chunk;
 use super::manifest::Manifest;
 use super::part::{PartFault, PartRef};
 use super::storage::{StorageFault, Ticket};
+use super::witness::Witness;
 use crate::engine::ReplayError;
 use crate::memory::OutOfMemory;
 
@@ -48,9 +49,7 @@ mod verdict;
 pub use error::{Damage, Erased, LogBreak, Loss, OpenError, StoredValue, TailLoss};
 pub use log::ChunkCount;
 use log::{LogReader, Sink};
-pub use request::{
-    OnCorruption, OnDataLoss, RecoveryAnswer, RecoveryConfig, RecoveryItem, RecoveryRequest, Stored, Witness,
-};
+pub use request::{OnCorruption, OnDataLoss, RecoveryAnswer, RecoveryConfig, RecoveryItem, RecoveryRequest, Stored};
 pub use verdict::{Leftovers, Recovered};
 
 /// Opens a storage; see the head of this file.

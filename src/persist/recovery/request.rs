@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::super::chunk::ChunkGroup;
 use super::super::part::{Part, PartRef};
+use super::super::witness::Witness;
 use crate::persist::storage::StorageFault;
 
 /// What recovery asks for. It asks one thing at a time.
@@ -102,21 +103,6 @@ pub enum Stored {
     Missing,
     /// It is there, and the storage cannot read it, though it can read others.
     Unreadable,
-}
-
-/// What was noted outside the storage, after something was made durable in it. Without one, nothing is claimed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Witness {
-    /// The log.
-    pub log_id: u64,
-    /// The epoch of the owner that noted it.
-    pub epoch: u64,
-    /// The last chunk that was durable.
-    pub durable_sequence: u64,
-    /// The owner's clock, in ms.
-    pub clock_ms: u64,
-    /// Whether the owner closed the log behind that chunk.
-    pub is_clean: bool,
 }
 
 /// What the engine has to apply, in this order: all parts, the end of the snapshot, all groups.

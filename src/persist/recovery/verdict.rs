@@ -4,9 +4,10 @@ use alloc::vec::Vec;
 
 use super::super::chunk::Tail;
 use super::super::manifest::Manifest;
+use super::super::witness::Witness;
 use super::error::{Erased, Loss, OpenError, TailLoss};
 use super::log::ChunkCount;
-use super::request::{OnCorruption, OnDataLoss, Witness};
+use super::request::{OnCorruption, OnDataLoss};
 use super::{Recovery, Stage};
 use crate::memory::try_push;
 

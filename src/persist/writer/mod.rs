@@ -121,8 +121,8 @@ pub enum WriterRequest {
     /// Give up the connection, open a new one, cut off what is torn, and say where the log ends. Answered with
     /// [`Writer::reopened`], or with [`Writer::answered`] if it failed.
     Reopen(Ticket),
-    /// Begin a new segment: from now on chunks go there, and one that is there replaces one with the same sequence in
-    /// an older segment. Answered with [`Writer::answered`].
+    /// Give up the connection, open a new one, and begin a new segment: from now on chunks go there, and one that is
+    /// there replaces one with the same sequence in an older segment. Answered with [`Writer::answered`].
     NewSegment(Ticket),
 }
 
@@ -183,6 +183,15 @@ pub struct Writer {
     tickets: u64,
     written: Position,
     durable: Position,
+    /// The last chunks that `written` and `durable` are about, and those that only say who is the owner.
+    written_sequence: u64,
+    durable_sequence: u64,
+    /// The bytes of all chunks that were ever formed.
+    formed_bytes: u64,
+    /// No chunk says that it is from before this time.
+    clock_ms: u64,
+    /// Whether the connection may be gone although no append has said so.
+    distrusts_connection: bool,
     /// What was asked to be made durable.
     sync_wanted: Position,
     /// Whether the next append is durable in any case.
@@ -236,6 +245,11 @@ impl Writer {
             tickets: 0,
             written: position,
             durable: position,
+            written_sequence: tail.sequence,
+            durable_sequence: tail.sequence,
+            formed_bytes: 0,
+            clock_ms: 0,
+            distrusts_connection: false,
             sync_wanted: position,
             strict_wanted: false,
             strict_placed_ms: None,
@@ -248,9 +262,8 @@ impl Writer {
     /// Goes on as the owner of `epoch`: the next append is durable and has a mark that says so.
     pub fn take_over(&mut self, now_ms: u64, epoch: u64) -> Result<(), EncodeFault> {
         let (mut tail, mut mark) = (self.tail, Vec::new());
-        tail.append_epoch_mark(epoch, now_ms, &mut mark)?;
-        self.held.append(mark)?;
-        self.tail = tail;
+        tail.append_epoch_mark(epoch, self.base_ms(now_ms), &mut mark)?;
+        self.hold(mark, tail)?;
         self.strict_wanted = true;
         Ok(())
     }
@@ -290,7 +303,7 @@ impl Writer {
             return;
         }
         self.held.release(sequence);
-        self.advance(position.min(self.gathered.taken()), Level::Durable);
+        self.advance(position.min(self.gathered.taken()), sequence.min(self.held.last()), Level::Durable);
     }
 
     /// What to ask for now, if anything. To be called after each push, each answer, and when [`Writer::deadline`] has
@@ -298,6 +311,7 @@ impl Writer {
     pub fn next_request(&mut self, now_ms: u64) -> Result<Option<WriterRequest>, EncodeFault> {
         self.watch(now_ms);
         match self.state {
+            State::Open if self.distrusts_connection && self.placed.is_empty() => Ok(Some(self.mend(now_ms))),
             State::Open => Ok(self.next_append(now_ms)?.map(WriterRequest::Append)),
             State::Paused { until_ms, .. } if now_ms >= until_ms => Ok(Some(self.mend(now_ms))),
             State::Paused { .. } | State::Mending { .. } | State::Ended(_) => Ok(None),
@@ -342,6 +356,7 @@ impl Writer {
             self.end(Refusal::Corrupt);
         } else {
             self.held.carry_again(stored.next_sequence());
+            self.distrusts_connection = false;
             self.state = State::Open;
         }
     }
@@ -412,6 +427,8 @@ impl Writer {
         let formed = self.gathered.taken();
         let positions = [self.durable, self.written, formed, self.gathered.position()];
         ensure(positions.is_sorted(), "writer 1: positions out of order")?;
+        let sequences = [self.durable_sequence, self.written_sequence, self.tail.sequence];
+        ensure(sequences.is_sorted(), "writer 1: sequences out of order")?;
         ensure(self.held.last() == self.tail.sequence, "writer 2: a chunk was formed and is not held")?;
         ensure(self.placed.is_sorted_by_key(|placed| placed.ticket), "writer 3: tickets out of order")?;
         ensure(self.placed.is_sorted_by_key(|placed| placed.level), "writer 3: a later append is of a lower level")?;
@@ -419,6 +436,77 @@ impl Writer {
         ensure(self.placed.len() <= PLACED_MAX, "writer 3: too many appends")?;
         let is_quiet = self.placed.is_empty() && self.unwritten_bytes() == 0 && self.held.kept_bytes() == 0;
         ensure(!self.is_ended() || is_quiet, "writer 5: something is held after the end")
+    }
+
+    // For the store, whose requests use the same connection and the same names.
+
+    /// A name that no request had before.
+    pub(super) fn next_ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets)
+    }
+
+    /// Whether a request was ever named so.
+    pub(super) fn has_named(&self, ticket: Ticket) -> bool {
+        ticket.0 <= self.tickets
+    }
+
+    /// Notes what commands may have seen on the clock: chunks formed from now on are not from before that.
+    pub(super) fn note_clock(&mut self, clock_ms: u64) {
+        self.clock_ms = self.clock_ms.max(clock_ms);
+    }
+
+    /// Has the storage reopened before the next append, since something else than an append failed on the connection.
+    pub(super) fn distrust_connection(&mut self) {
+        self.distrusts_connection = true;
+    }
+
+    /// Whether the connection is there and nothing has failed on it.
+    pub(super) fn is_healthy(&self) -> bool {
+        self.state == State::Open && self.fault.is_none() && !self.distrusts_connection
+    }
+
+    /// The end of what was formed so far.
+    pub(super) fn tail(&self) -> Tail {
+        self.tail
+    }
+
+    /// The position of the last unit in a chunk.
+    pub(super) fn formed(&self) -> Position {
+        self.gathered.taken()
+    }
+
+    /// The bytes of all chunks that were formed so far.
+    pub(super) fn formed_bytes(&self) -> u64 {
+        self.formed_bytes
+    }
+
+    /// The last chunk that is written.
+    pub(super) fn written_sequence(&self) -> u64 {
+        self.written_sequence
+    }
+
+    /// The last chunk that is durable.
+    pub(super) fn durable_sequence(&self) -> u64 {
+        self.durable_sequence
+    }
+
+    /// Whether everything that was pushed is durable, the mark of the owner included.
+    pub(super) fn is_all_durable(&self) -> bool {
+        self.gathered.bytes() == 0 && self.durable_sequence == self.tail.sequence
+    }
+
+    /// Writes nothing any more.
+    pub(super) fn end(&mut self, refusal: Refusal) {
+        self.state = State::Ended(refusal);
+        self.placed.clear();
+        self.gathered.clear();
+        self.held.clear();
+    }
+
+    /// Whether nothing is written any more.
+    pub(super) fn is_ended(&self) -> bool {
+        matches!(self.state, State::Ended(_))
     }
 
     fn next_append(&mut self, now_ms: u64) -> Result<Option<Append>, EncodeFault> {
@@ -462,12 +550,25 @@ impl Writer {
     fn form_group(&mut self, now_ms: u64) -> Result<bool, EncodeFault> {
         let Some(group) = self.gathered.front() else { return Ok(false) };
         let (mut tail, mut chunks) = (self.tail, Vec::new());
-        tail.append_group(group.bytes, group.units, now_ms, self.config.chunk_bytes_max, &mut chunks)?;
+        let base_ms = self.base_ms(now_ms);
+        tail.append_group(group.bytes, group.units, base_ms, self.config.chunk_bytes_max, &mut chunks)?;
         let (length, position) = (group.bytes.len(), group.position);
-        self.held.append(chunks)?;
-        self.tail = tail;
+        self.hold(chunks, tail)?;
         self.gathered.take_front(length, position);
         Ok(true)
+    }
+
+    fn base_ms(&self, now_ms: u64) -> u64 {
+        now_ms.max(self.clock_ms)
+    }
+
+    /// Keeps chunks that were formed, after which the log ends in `tail`.
+    fn hold(&mut self, chunks: Vec<EncodedChunk>, tail: Tail) -> Result<(), OutOfMemory> {
+        let bytes: usize = chunks.iter().map(|chunk| chunk.bytes.len()).sum();
+        self.held.append(chunks)?;
+        self.formed_bytes += bytes as u64;
+        self.tail = tail;
+        Ok(())
     }
 
     /// The level of the next append, which reaches to the last chunk formed.
@@ -502,11 +603,6 @@ impl Writer {
         Append { ticket, level, epoch: self.tail.epoch, first_sequence, chunks }
     }
 
-    fn next_ticket(&mut self) -> Ticket {
-        self.tickets += 1;
-        Ticket(self.tickets)
-    }
-
     /// An append was done, and with it all that were placed before and carried the same chunks.
     fn append_done(&mut self, place: usize) {
         let Some(&done) = self.placed.get(place) else { return };
@@ -522,13 +618,16 @@ impl Writer {
         } else {
             self.held.mark_written(done.last_sequence);
         }
-        self.advance(done.position, if self.breaks(Rule::TellLevelsApart) { Level::Durable } else { done.level });
+        let level = if self.breaks(Rule::TellLevelsApart) { Level::Durable } else { done.level };
+        self.advance(done.position, done.last_sequence, level);
     }
 
-    fn advance(&mut self, position: Position, level: Level) {
+    fn advance(&mut self, position: Position, sequence: u64, level: Level) {
         self.written = self.written.max(position);
+        self.written_sequence = self.written_sequence.max(sequence);
         if level == Level::Durable {
             self.durable = self.durable.max(position);
+            self.durable_sequence = self.durable_sequence.max(sequence);
         }
     }
 
@@ -550,6 +649,7 @@ impl Writer {
             self.held.release(self.held.last());
         }
         self.strict_placed_ms = None;
+        self.distrusts_connection = false;
         self.fault = Some(fault);
         let pause_ms = self.config.retry_ms_min.saturating_mul(1 << self.failures.min(30));
         let until_ms = now_ms.saturating_add(pause_ms.min(self.config.retry_ms_max));
@@ -569,20 +669,10 @@ impl Writer {
             return;
         }
         self.needs_segment = false;
+        self.distrusts_connection = false;
         self.strict_wanted = true;
         self.held.carry_again(0);
         self.state = State::Open;
-    }
-
-    fn end(&mut self, refusal: Refusal) {
-        self.state = State::Ended(refusal);
-        self.placed.clear();
-        self.gathered.clear();
-        self.held.clear();
-    }
-
-    fn is_ended(&self) -> bool {
-        matches!(self.state, State::Ended(_))
     }
 
     /// Gives up a request that takes too long. A clock that went back would let everything take too long, or nothing:
