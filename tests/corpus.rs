@@ -1,4 +1,7 @@
 //! The corpora of the fuzzers, replayed: what a fuzzer once reached is reached in each test run, without a fuzzer.
+//!
+//! Some targets make the seeds of their corpora themselves; with `BROOKLET_WRITE_SEEDS=1` this program writes those that
+//! are missing.
 
 #![allow(clippy::expect_used, reason = "a panic here is a failed test")]
 #![allow(clippy::print_stderr, reason = "a failed test names the file that it fails on")]
@@ -7,7 +10,7 @@
 mod targets;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The corpora are for a repository, not for an archive: a run that finds more keeps it to itself.
 const FILES_MAX: usize = 60;
@@ -16,6 +19,16 @@ const BYTES_MAX: usize = 200 << 10;
 #[test]
 fn arguments_keep_their_promises() {
     replay("arguments", targets::arguments::run);
+}
+
+#[test]
+fn chunks_keep_their_promises() {
+    replay("chunk", targets::chunk::run);
+}
+
+#[test]
+fn manifests_keep_their_promises() {
+    replay("manifest", targets::manifest::run);
 }
 
 #[test]
@@ -40,11 +53,14 @@ fn replay(target: &str, run: fn(&[u8])) {
     }
 }
 
+fn directory(target: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target)
+}
+
 /// The files of a target's corpus, by name.
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut files = Vec::new();
-    for entry in fs::read_dir(directory).expect("a target has a corpus") {
+    for entry in fs::read_dir(directory(target)).expect("a target has a corpus") {
         let entry = entry.expect("a corpus can be listed");
         let bytes = fs::read(entry.path()).expect("a file can be read");
         files.push((entry.file_name().to_string_lossy().into_owned(), bytes));
@@ -54,8 +70,32 @@ fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
+fn snapshots_keep_their_promises() {
+    replay("snapshot", targets::snapshot::run);
+}
+
+#[test]
+fn seeds_are_in_the_corpora() {
+    let targets = [
+        ("chunk", targets::chunk::seeds()),
+        ("manifest", targets::manifest::seeds()),
+        ("snapshot", targets::snapshot::seeds()),
+    ];
+    for (target, seeds) in targets {
+        for (name, bytes) in seeds {
+            let path = directory(target).join(&name);
+            if !path.exists() && std::env::var_os("BROOKLET_WRITE_SEEDS").is_some() {
+                fs::create_dir_all(directory(target)).expect("a corpus can be begun");
+                fs::write(&path, bytes).expect("a file can be written");
+            }
+            assert!(path.exists(), "{} is missing", path.display());
+        }
+    }
+}
+
+#[test]
 fn corpora_stay_small() {
-    let corpora = ["arguments", "operations", "effects"].map(corpus);
+    let corpora = ["arguments", "chunk", "effects", "manifest", "operations", "snapshot"].map(corpus);
     for files in &corpora {
         assert!(files.len() <= FILES_MAX, "{} files", files.len());
     }

@@ -10,10 +10,18 @@ mod compare;
 #[path = "../../tests/support/model/mod.rs"]
 mod model;
 
+#[path = "../../tests/support/storage.rs"]
+mod storage;
+
 pub mod arguments;
+pub mod chunk;
 pub mod effects;
+pub mod manifest;
 pub mod operations;
+pub mod snapshot;
 
 mod dump;
 mod input;
+mod journals;
 mod replies;
+mod values;

@@ -81,7 +81,7 @@ impl fmt::Display for DecodeFault {
             DecodeFault::Excess { has, needs } => write!(f, "too long: {has} bytes instead of {needs}"),
             DecodeFault::BadMagic => f.write_str("its first four bytes are not those of such a value"),
             DecodeFault::BadChecksum { stored, computed } => {
-                write!(f, "damaged: its checksum is {stored:016x}, its bytes give {computed:016x}")
+                write!(f, "its checksum is {stored:016x}, and its bytes give {computed:016x}")
             }
             DecodeFault::TooNew { major, flags } => {
                 write!(f, "too new: it takes version {major} with flags {flags:#04x}, and this is version {MAJOR}")
