@@ -26,6 +26,11 @@ impl Rounds {
         self.at(0.5)
     }
 
+    /// The time that a tenth of the rounds stayed below.
+    pub(crate) fn least_ns(&self) -> f64 {
+        self.at(0.1)
+    }
+
     /// Units of work per second, by the median.
     pub(crate) fn per_second(&self) -> f64 {
         1e9 / self.median_ns()
@@ -39,7 +44,7 @@ impl Rounds {
     /// The median, the spread, and the time that a tenth of the rounds stayed below, as tables show them. The last says
     /// what the work takes where nobody else uses the machine.
     pub(crate) fn cells(&self) -> [String; 3] {
-        let (median, spread, least) = (self.median_ns(), self.spread_percent(), self.at(0.1));
+        let (median, spread, least) = (self.median_ns(), self.spread_percent(), self.least_ns());
         [format!("{median:.0}"), format!("+-{spread:.0} %"), format!("{least:.0}")]
     }
 
