@@ -197,6 +197,38 @@ fn the_failure_of_an_append_that_a_later_one_repeats_is_no_failure() {
 }
 
 #[test]
+fn answers_that_do_not_fit_what_was_asked_change_nothing() {
+    let mut writer = writer(WriterConfig { mode: Mode::No, keeps_until_durable: true, ..WriterConfig::default() });
+    push(&mut writer, b'a');
+    let first = append(&mut writer, 1);
+    writer.answered(2, Ticket(first.ticket.0 + 1), Answer::Fenced);
+    assert_eq!((writer.refusal(), positions(&writer)), (None, (0, 0)), "nobody asked that");
+
+    // A connection was asked for: that it is there is not enough, its tail has to be known.
+    writer.answered(3, first.ticket, FAILED);
+    let reopening = reopen(&mut writer, 1000);
+    writer.answered(1001, reopening, Answer::Done);
+    assert_eq!(request(&mut writer, 1001), None, "it still waits for the tail");
+    writer.reopened(reopening, Tail { log_id: LOG, epoch: 1, ..Tail::default() }, 1);
+    assert_eq!(writer.refusal(), Some(Refusal::Corrupt), "the mark was durable and is gone");
+}
+
+#[test]
+fn a_new_segment_is_not_answered_with_a_tail() {
+    let mut writer = writer(WriterConfig { mode: Mode::Always, keeps_until_durable: true, ..WriterConfig::default() });
+    push(&mut writer, b'a');
+    let first = append(&mut writer, 1);
+    let before = tail_of(&stored(&writer, &first)[0]);
+    writer.answered(2, first.ticket, FAILED);
+    let Some(WriterRequest::NewSegment(ticket)) = request(&mut writer, 1000) else { panic!("a sync has failed") };
+    writer.reopened(ticket, before, 1);
+    assert_eq!(request(&mut writer, 1001), None, "it still waits for the segment");
+    writer.answered(1002, ticket, Answer::Done);
+    let again = append(&mut writer, 1003);
+    assert_eq!((again.level, tail_of(&stored(&writer, &again)[0])), (Level::Durable, before));
+}
+
+#[test]
 fn only_so_many_appends_are_placed_at_a_time() {
     let mut writer = with_mode(Mode::No);
     let mut placed = 0;

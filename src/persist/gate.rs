@@ -426,6 +426,21 @@ mod tests {
     }
 
     #[test]
+    fn memory_is_given_back_by_an_empty_gate_alone() {
+        let mut gate = ReplyGate::default();
+        assert!(!hold(&mut gate, 1, WRITTEN, 1, 10));
+        let memory = gate.memory();
+        gate.release_memory();
+        gate.validate().unwrap();
+        assert_eq!(gate.memory(), memory);
+        assert_eq!(release(&mut gate, 1, 0), [(1, 10)]);
+        gate.release_memory();
+        assert_eq!(gate.memory(), 0);
+        // What was reached is not forgotten with it.
+        assert!(hold(&mut gate, 1, WRITTEN, 1, 11));
+    }
+
+    #[test]
     fn a_reservation_serves_callers_that_change_between_the_levels() {
         let mut gate = ReplyGate::default();
         gate.reserve(2_000).unwrap();

@@ -82,6 +82,36 @@ fn a_page_that_fails_once_is_read_singly_and_then_in_pages() {
     assert_eq!(log.last().map(String::as_str), Some("ReadLog"));
 }
 
+/// What cannot be read alone either fails the opening: it is not the fault of a neighbour.
+#[test]
+fn a_chunk_that_fails_alone_as_well_is_a_failure_of_the_storage() {
+    let history = History::new(1, SMALL);
+    let mut storage = history.stored(Level::Durable);
+    let page = requests(&mut storage.clone(), config()).iter().position(|name| name == "ReadLog");
+    let page = page.expect("there is one") as u64;
+    for operation in [page, page + 1] {
+        storage.faults.at.insert(operation, Fault::Fails(StorageFault::Io));
+    }
+    let failed = OpenError::Storage { doing: "reading the log", fault: StorageFault::Io };
+    assert_eq!(history.open(&mut storage, config()), Err(failed));
+}
+
+/// Some storages know that there is no more only by going on.
+#[test]
+fn an_empty_page_is_the_end_even_if_more_was_announced() {
+    let history = History::new(1, SMALL);
+    let mut storage = history.stored(Level::Durable);
+    let mut recovery = Recovery::new(config());
+    while let Some((ticket, request)) = recovery.next_request() {
+        let mut answer = storage.execute(&request).expect("nothing keeps silent");
+        if let RecoveryAnswer::LogPage { has_more, .. } = &mut answer {
+            *has_more = true;
+        }
+        recovery.answered(ticket, answer, &mut |_| Ok(()));
+    }
+    assert_eq!(recovery.take_outcome().expect("it has ended").expect("it opens").tail, history.last().tail);
+}
+
 // Any operation.
 
 /// Each operation fails in each way: then the opening fails or has found another way, nothing has changed that must not,

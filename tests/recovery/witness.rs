@@ -50,6 +50,24 @@ fn r1_another_log_than_the_witness_saw_is_refused() {
     history.open(&mut storage, config()).expect("a witness that saw nothing durable claims nothing");
 }
 
+/// There is nothing to write down that is not written down.
+#[test]
+fn r6_a_second_loss_of_a_marked_log_is_told_and_not_marked_again() {
+    let history = History::new(6, SMALL);
+    let mut storage = history.stored(Level::Durable);
+    let mut witness = History::witness(history.last());
+    witness.durable_sequence += 5;
+    storage.witness = Some(witness);
+    history.open(&mut storage, accepting()).expect("the loss is accepted");
+    let marked = storage.stored.clone();
+    witness.durable_sequence += 5;
+    storage.witness = Some(witness);
+    let recovered = history.open(&mut storage, accepting()).expect("the loss is accepted");
+    let last = history.last().tail.sequence;
+    assert_eq!(recovered.losses, [Loss::Tail(TailLoss { from: last + 1, to: last + 10 })]);
+    assert!(recovered.is_lossy && storage.stored.without_epochs() == marked.without_epochs());
+}
+
 #[test]
 fn r6_a_log_that_ends_before_what_was_durable_is_refused() {
     let history = History::new(6, SMALL);

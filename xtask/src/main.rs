@@ -6,6 +6,7 @@
 //! It has no dependencies on purpose: it is the first thing that a fresh machine compiles, and that takes seconds.
 
 mod bench;
+mod coverage;
 mod demo;
 mod fuzz;
 mod licences;

@@ -31,6 +31,17 @@ pub fn need_component(component: &str, subcommand: &str) -> Result {
     run_rustup(&["component", "add", component], &format!("`cargo {subcommand}`"))
 }
 
+/// A part of the toolchain that is a file in its directory for this machine, such as `bin/llvm-cov`.
+pub fn need_component_file(component: &str, file: &str, purpose: &str) -> Result {
+    let asked = Command::new("rustc").args(["--print", "target-libdir"]).current_dir(root()).output();
+    let libraries = asked.map_err(|error| format!("cannot start rustc: {error}"))?.stdout;
+    let libraries = PathBuf::from(String::from_utf8_lossy(&libraries).trim());
+    if libraries.parent().is_some_and(|directory| directory.join(file).is_file()) {
+        return Ok(());
+    }
+    run_rustup(&["component", "add", component], purpose)
+}
+
 /// The standard library for another target.
 pub fn need_target(target: &str) -> Result {
     let asked =

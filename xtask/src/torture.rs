@@ -1,4 +1,4 @@
-//! `cargo xtask torture`: the steps of `test` at full length, then fuzzing, then cargo-deny. Takes hours.
+//! `cargo xtask torture`: the steps of `test` at full length, then coverage, fuzzing and cargo-deny. Takes hours.
 //!
 //! `advisories` comes last, and apart from `deny`, because it alone needs a database from the network: where that cannot
 //! be reached it fails, and everything else has been run by then.
@@ -6,6 +6,7 @@
 use std::process::Command;
 
 use crate::Result;
+use crate::coverage;
 use crate::fuzz;
 use crate::steps::{Run, Step, run_all, run_child, select};
 use crate::take_minutes;
@@ -27,7 +28,12 @@ const VARIABLES: [(&str, &str); 7] = [
 ];
 
 /// What is done beyond the steps of `test`.
-pub const MORE_STEPS: [Step; 3] = [
+pub const MORE_STEPS: [Step; 4] = [
+    Step {
+        name: "coverage",
+        summary: "which branches of src/persist/ the tests take: 95 % at least",
+        run: coverage::run,
+    },
     Step { name: "fuzz", summary: "every fuzz target, on new inputs", run: fuzz_all },
     Step { name: "deny", summary: "cargo-deny: licences, origins, doubled versions", run: deny },
     Step { name: "advisories", summary: "cargo-deny: known vulnerabilities (needs the network)", run: advisories },
