@@ -20,7 +20,8 @@ const DIRECTORY: &str = "src/persist/";
 const BRANCHES_MIN: u64 = 95;
 
 /// The test programs that are about it, besides the unit tests.
-const PROGRAMS: [&str; 5] = ["corpus", "durability", "format", "recovery", "writer"];
+const PROGRAMS: [&str; 8] =
+    ["corpus", "durability", "faults", "format", "persist_allocation", "recovery", "store", "writer"];
 
 /// How often each line and each branch was passed.
 #[derive(Default)]
