@@ -65,7 +65,9 @@ fn run_rustup(words: &[&str], purpose: &str) -> Result {
 pub fn need_cargo_tool(name: &str, version: &str) -> Result<PathBuf> {
     let tools = root().join("target/tools");
     let program = tools.join("bin").join(name);
-    if says_version(&program, version) {
+    // Some answer only if they are called as Cargo calls them: with their own name in front.
+    let subcommand = name.trim_start_matches("cargo-");
+    if says_version(&program, &["--version"], version) || says_version(&program, &[subcommand, "--version"], version) {
         return Ok(program);
     }
     println!("building {name} {version} into target/tools, once; this takes minutes");
@@ -115,8 +117,8 @@ fn is_root() -> bool {
     asked.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
-fn says_version(program: &Path, version: &str) -> bool {
-    let asked = Command::new(program).arg("--version").output();
+fn says_version(program: &Path, arguments: &[&str], version: &str) -> bool {
+    let asked = Command::new(program).args(arguments).output();
     asked.is_ok_and(|output| has_version(&String::from_utf8_lossy(&output.stdout), version))
 }
 
