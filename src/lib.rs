@@ -22,6 +22,7 @@ mod invariant;
 mod memory;
 mod number;
 pub mod persist;
+mod planted;
 mod producers;
 mod reply;
 mod slots;
@@ -37,4 +38,6 @@ pub use engine::{
 pub use error::error_lines;
 pub use id::{EntryId, IdText};
 pub use image::PartSpan;
+#[cfg(planted)]
+pub use planted::{Bug, plant};
 pub use reply::{Kind, Protocol, Reply, Token, Tokens, Value};

@@ -18,14 +18,27 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What has no knowledge of streams.
-const FLOOR: &[&str] =
-    &["error", "hash", "id", "image", "invariant", "memory", "number", "reply", "slots", "sort", "sorted_keys"];
+const FLOOR: &[&str] = &[
+    "error",
+    "hash",
+    "id",
+    "image",
+    "invariant",
+    "memory",
+    "number",
+    "planted",
+    "reply",
+    "slots",
+    "sort",
+    "sorted_keys",
+];
 
 /// Each module and the modules it may use; `LAYERS[n]` may only use what stands above it. The two that are neighbours,
 /// `entries` and `group`, meet in `stream` and nowhere else.
 const LAYERS: &[(&str, &[&[&str]])] = &[
     ("memory", &[]),
     ("invariant", &[]),
+    ("planted", &[]),
     ("number", &[]),
     ("id", &[]),
     ("hash", &[]),

@@ -466,6 +466,22 @@ fn a_log_that_ends_elsewhere_is_somebody_elses_or_corrupt() {
 }
 
 #[test]
+fn a_log_that_is_still_empty_when_the_storage_is_reopened_is_ours() {
+    for (stored, refusal) in [
+        (Tail::default(), Refusal::Failing(StorageFault::Io)),
+        (Tail { sequence: 1, checksum: 2, ..Tail::default() }, Refusal::Corrupt),
+    ] {
+        let mut writer = Writer::new(WriterConfig::default(), Tail::new(LOG), Position(0)).expect("there is memory");
+        writer.take_over(0, 1).expect("there is memory");
+        let mark = append(&mut writer, 0);
+        writer.answered(0, mark.ticket, FAILED);
+        let ticket = reopen(&mut writer, 50);
+        writer.reopened(ticket, stored, 1);
+        assert_eq!(writer.refusal(), Some(refusal));
+    }
+}
+
+#[test]
 fn after_an_end_nothing_is_asked_held_or_acknowledged() {
     let mut writer = with_mode(Mode::No);
     push(&mut writer, b'a');

@@ -8,6 +8,7 @@ use crate::engine::{
 };
 use crate::error::Error;
 use crate::memory::try_push;
+use crate::planted::{Bug, planted};
 use crate::reply::Reply;
 
 /// Who runs a command.
@@ -211,6 +212,7 @@ impl Engine {
         };
         let written = self.close_unit();
         match flow {
+            (Flow::Done, _) if planted(Bug::WakeReadersAtApplied) => self.answer(slot, Position(0), reply),
             (Flow::Done, depends) => self.answer(slot, written.unwrap_or(depends), reply),
             (Flow::Block(block), _) => self.keep_waiting(slot, request, block.mature_ms),
         }

@@ -13,6 +13,7 @@ use super::keyspace::{DATABASES, KeyRef};
 use super::{Engine, Position};
 use crate::id::EntryId;
 use crate::memory::{OutOfMemory, try_push};
+use crate::planted::{Bug, planted};
 
 /// Why a journal could not be replayed. Whole units before `offset` are applied; the engine is not to be used further.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -321,6 +322,7 @@ impl<'a> Reader<'a> {
             tag::OWN | tag::RELEASE => {
                 let group = self.bytes()?;
                 let consumer = if tag == tag::OWN { Some(self.bytes()?) } else { None };
+                let consumer = consumer.filter(|_| !planted(Bug::ForgetOwnerOnReplay));
                 let now_ms = self.varint()?;
                 let time_ms = now_ms.wrapping_sub(self.varint()?);
                 Effect::Own { group, consumer, now_ms, time_ms, items: self.items(&mut lists.items)? }

@@ -205,7 +205,11 @@ fn the_clock_never_goes_back() {
     fill(&mut next, 1);
     next.settle();
     assert_eq!(next.store.status().snapshot_ms, START_MS + 6);
-    let (mut last, recovered) = open_with(next.close(), small(), 13);
+    let (mut third, recovered) = open_with(next.close(), small(), START_MS + 9);
+    assert!(!recovered.was_clean, "the host's clock was behind what was seen of what may be lost");
+    assert_eq!(third.store.clock(13), START_MS + 7);
+    third.now_ms = START_MS + 9;
+    let (mut last, recovered) = open_with(third.close(), small(), 13);
     assert!(recovered.was_clean);
     assert_eq!(last.store.clock(14), 14, "after a clean end nothing can have been lost");
 }

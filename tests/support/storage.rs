@@ -102,6 +102,35 @@ pub(crate) enum Work {
     WriteWitness(Witness),
 }
 
+impl Work {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Work::Append { .. } => "append",
+            Work::Reopen => "reopen",
+            Work::NewSegment => "new segment",
+            Work::PutParts { .. } => "put parts",
+            Work::ListParts => "list parts",
+            Work::Flip { .. } => "flip",
+            Work::ReadManifest => "read manifest",
+            Work::DeleteParts { .. } => "delete parts",
+            Work::DeleteLog { .. } => "delete log",
+            Work::WriteWitness(_) => "write witness",
+        }
+    }
+
+    /// The epoch under which it is asked for, if it writes to the storage.
+    pub(crate) fn epoch(&self) -> Option<u64> {
+        match self {
+            Work::Append { epoch, .. }
+            | Work::PutParts { epoch, .. }
+            | Work::Flip { epoch, .. }
+            | Work::DeleteParts { epoch, .. }
+            | Work::DeleteLog { epoch, .. } => Some(*epoch),
+            _ => None,
+        }
+    }
+}
+
 impl Job {
     /// Fetches what belongs to a request that was just asked for.
     pub(crate) fn new(store: &Store, request: &StoreRequest) -> Job {
@@ -393,6 +422,16 @@ impl MemoryStorage {
             count => self.since[count - 1].clone(),
         };
         self.committed(Level::Durable);
+    }
+
+    /// What is there is durable from now on.
+    pub(crate) fn settle(&mut self) {
+        self.committed(Level::Durable);
+    }
+
+    /// The log that survives the loss of power for sure.
+    pub(crate) fn durable_log(&self) -> &BTreeMap<u64, Bytes> {
+        &self.durable.log
     }
 
     /// How many transactions are not durable.

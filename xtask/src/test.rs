@@ -11,6 +11,9 @@ const WASM: &str = "wasm32-unknown-unknown";
 /// The test programs that compare with a real Redis, each a step of its own; `tests` runs all others.
 const REDIS_TESTS: [&str; 2] = ["conformance", "differential"];
 
+/// The test programs that have a step of their own beside those: one takes long, the other needs a build of its own.
+const APART: [&str; 2] = ["simulation", "planted"];
+
 /// The variable that says where the real Redis listens. Without it these programs skip the comparison and say so.
 pub const REDIS_VARIABLE: &str = "BROOKLET_REDIS";
 
@@ -30,6 +33,8 @@ pub const STEPS: &[Step] = &[
         summary: "the transcripts, on the engine and on a real redis-server",
         run: conformance,
     },
+    Step { name: "simulation", summary: "the whole stack, with all that goes wrong, by seeds", run: simulation },
+    Step { name: "planted", summary: "bugs planted on purpose: the simulation notices each", run: planted },
     Step { name: "differential", summary: "random commands, compared with a real redis-server", run: differential },
 ];
 
@@ -67,12 +72,28 @@ fn licences(_: &mut Run) -> Result {
 
 fn tests(run: &mut Run) -> Result {
     let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast", "--lib", "--bins", "--examples"]);
-    for name in test_programs()?.iter().filter(|name| !REDIS_TESTS.contains(&name.as_str())) {
+    for name in test_programs()?.iter().filter(|name| !is_apart(name)) {
         command.args(["--test", name]);
     }
     // Cargo runs the examples in the documentation in a command of their own; both are run, whatever the first says.
     let programs = run_tests(run, &mut command);
     programs.and(run_tests(run, &mut cargo(&["test", "--workspace", "--locked", "--no-fail-fast", "--doc"])))
+}
+
+/// Output is not captured: the counts of what happened belong into the record of a run.
+fn simulation(run: &mut Run) -> Result {
+    run_tests(
+        run,
+        &mut cargo(&["test", "--package", "brooklet", "--locked", "--test", "simulation", "--", "--nocapture"]),
+    )
+}
+
+/// A build of its own, beside which the usual one stays as it is.
+fn planted(run: &mut Run) -> Result {
+    let mut command = cargo(&["test", "--package", "brooklet", "--locked", "--test", "planted", "--", "--nocapture"]);
+    let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+    command.env("RUSTFLAGS", format!("{flags} --cfg planted").trim_start());
+    run_tests(run, command.env("CARGO_TARGET_DIR", root().join("target/planted")))
 }
 
 fn conformance(run: &mut Run) -> Result {
@@ -88,6 +109,11 @@ fn run_beside_redis(run: &mut Run, program: &str) -> Result {
     let server = RedisServer::start()?;
     let mut command = cargo(&["test", "--package", "brooklet", "--locked", "--test", program, "--", "--nocapture"]);
     run_tests(run, command.env(REDIS_VARIABLE, server.address()))
+}
+
+/// Whether a test program belongs to another step than `tests`.
+fn is_apart(name: &str) -> bool {
+    REDIS_TESTS.contains(&name) || APART.contains(&name)
 }
 
 /// The names of the test programs in `tests/`, as Cargo finds them: `tests/NAME.rs` or `tests/NAME/main.rs`.
@@ -113,8 +139,9 @@ mod checks {
     fn every_test_program_belongs_to_one_step() {
         let programs = test_programs().unwrap();
         assert!(programs.contains(&"layers".to_string()), "{programs:?}");
-        for name in REDIS_TESTS {
-            assert!(STEPS.iter().any(|step| step.name == name), "{name}");
+        for name in REDIS_TESTS.iter().chain(&APART) {
+            assert!(programs.iter().any(|program| program == name), "{name}");
+            assert!(STEPS.iter().any(|step| step.name == *name), "{name}");
         }
     }
 }

@@ -40,6 +40,7 @@ use crate::id::EntryId;
 use crate::image::{ImageWriter, PartSpan, UNIT_BYTES_MAX, UnitStep};
 use crate::invariant::ensure;
 use crate::memory::{Boxed, OutOfMemory, try_box};
+use crate::planted::{Bug, planted};
 use shadow::{OldBlocks, Shadow};
 
 mod image;
@@ -250,7 +251,9 @@ impl Runs {
 
     /// Takes over what is dropped of a block: all of it, or its bytes.
     pub(super) fn take(&mut self, position: usize, block: Block) {
-        self.mark(block.first);
+        if !planted(Bug::ForgetTrimInSnapshot) {
+            self.mark(block.first);
+        }
         if let Some(shadow) = self.shadow_for(position, block.first) {
             shadow.take(block);
         }
@@ -286,8 +289,10 @@ impl Runs {
 
     /// Before a block is changed.
     fn copy(&mut self, position: usize, block: &Block, bytes: &[u8]) {
-        self.mark(block.first);
-        if let Some(shadow) = self.shadow_for(position, block.first) {
+        if !planted(Bug::ListChangedPart) {
+            self.mark(block.first);
+        }
+        if let Some(shadow) = self.shadow_for(position, block.first).filter(|_| !planted(Bug::SkipShadowCopy)) {
             shadow.copy(block, bytes);
         }
     }

@@ -34,6 +34,7 @@ use core::ops::Range;
 use crate::image::{ImageWriter, PartSpan, UnitStep};
 use crate::invariant::ensure;
 use crate::memory::{OutOfMemory, grown_capacity};
+use crate::planted::{Bug, planted};
 use crate::slots::{NO_KEY, Slots};
 
 use super::image::{Source, write_unit};
@@ -134,7 +135,7 @@ impl Units {
         if self.is_frozen && !self.is_lost && number >= self.next && self.keep(number, source).is_err() {
             self.lose();
         }
-        if let Some(unit) = self.table.get_mut(number as usize) {
+        if let Some(unit) = self.table.get_mut(number as usize).filter(|_| !planted(Bug::ForgetPendingChange)) {
             unit.span = PartSpan::default();
         }
         if self.unnamed == Some(number) {

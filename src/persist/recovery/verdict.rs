@@ -10,6 +10,7 @@ use super::log::ChunkCount;
 use super::request::{OnCorruption, OnDataLoss};
 use super::{Recovery, Stage};
 use crate::memory::try_push;
+use crate::planted::{Bug, planted};
 
 /// What an opened storage holds, and how to go on.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -75,7 +76,7 @@ impl Recovery {
 
     fn judge_break(&mut self) -> Result<(), OpenError> {
         let Some(broken) = self.log.broken() else { return Ok(()) };
-        if self.config.can_tear && self.log.may_be_torn() {
+        if (self.config.can_tear && self.log.may_be_torn()) || planted(Bug::AcceptTornMiddle) {
             return Ok(());
         }
         if self.config.on_corruption == OnCorruption::Refuse || broken.last_good == 0 {

@@ -25,6 +25,7 @@ use crate::engine::{PartNames, Position};
 use crate::image::PartSpan;
 use crate::invariant::ensure;
 use crate::memory::{OutOfMemory, try_push};
+use crate::planted::{Bug, planted};
 
 /// What a snapshot covers, and what there was when it began.
 #[derive(Clone, Copy, Debug)]
@@ -204,7 +205,8 @@ impl Attempt {
         self.manifest = encoded?;
         self.listed.sort_unstable_by_key(|part| part.id);
         let listed = &self.listed;
-        self.found.retain(|&id| listed.binary_search_by_key(&id, |part| part.id).is_err() && !spares(id));
+        let is_listed = |id| listed.binary_search_by_key(&id, |part: &PartRef| part.id).is_ok();
+        self.found.retain(|&id| (!is_listed(id) || planted(Bug::DeleteListedParts)) && !spares(id));
         Ok(())
     }
 

@@ -42,6 +42,7 @@ use super::backoff::Backoff;
 use super::catalog::{Catalog, Doomed};
 use super::request::{SnapshotFault, SnapshotProgress, StoreAnswer};
 use crate::engine::{Engine, Position, SnapshotStep};
+use crate::planted::{Bug, planted};
 
 /// What a step counts at least that tells a slice how much it has done.
 const STEP_BYTES_MIN: usize = 256;
@@ -276,6 +277,11 @@ impl Compaction {
         self.backoff.watch(now_ms);
         self.tidying.watch(now_ms);
         let Some(attempt) = &mut self.attempt else { return self.tidy(config) };
+        if planted(Bug::TruncateBeforeFlip)
+            && let Some(upto) = self.doomed.log_upto()
+        {
+            return Some(Task::DeleteLog { upto });
+        }
         match attempt.stage {
             Stage::Telling | Stage::Told { .. } if attempt.wants_put(config.put_bytes_max) => {
                 attempt.put_batch();
@@ -300,7 +306,7 @@ impl Compaction {
         let manifest = Manifest {
             log_id: self.log_id,
             epoch: self.epoch,
-            upto_sequence: tail.sequence,
+            upto_sequence: tail.sequence + u64::from(planted(Bug::CoverTooMuch)),
             upto_checksum: tail.checksum,
             state_hash,
             created_ms: clock_ms,
@@ -316,7 +322,7 @@ impl Compaction {
     }
 
     fn tidy(&mut self, config: &StoreConfig) -> Option<Task> {
-        if self.tidying.is_paused() {
+        if self.tidying.is_paused() || planted(Bug::LeaveSuperfluousParts) {
             return None;
         }
         if let Some(upto) = self.doomed.log_upto() {
@@ -370,6 +376,10 @@ impl Compaction {
     fn failed(&mut self, now_ms: u64, config: &StoreConfig, task: Task, fault: StorageFault) -> Option<Consequence> {
         match task {
             Task::PutParts | Task::ListParts => self.give_up(now_ms, config, SnapshotFault::Storage(fault)),
+            Task::Flip { .. } if planted(Bug::IgnoreFlipUnknown) => {
+                let failed = self.attempt.take();
+                self.doom(failed);
+            }
             Task::Flip { .. } => {
                 if let Some(attempt) = &mut self.attempt {
                     attempt.stage = Stage::Unknown(fault);
@@ -387,7 +397,12 @@ impl Compaction {
         let Some(attempt) = &mut self.attempt else { return };
         let Stage::Told { state_hash } = attempt.stage else { return };
         match attempt.check(ids) {
-            Ok(()) => attempt.stage = Stage::Checked { state_hash },
+            Ok(()) => {
+                attempt.stage = Stage::Checked { state_hash };
+                if planted(Bug::TruncateBeforeFlip) {
+                    self.doomed = Doomed::new(Vec::new(), Some(attempt.start.tail.sequence));
+                }
+            }
             Err(missing) => {
                 self.catalog.retain(attempt.found());
                 self.give_up(now_ms, config, SnapshotFault::PartMissing(missing));

@@ -16,7 +16,8 @@
 //! append would fail for reasons of the snapshot, and its repetition would be larger than the attempt.
 //!
 //! *The clock.* Chunks, manifests and witnesses tell the latest time that a command may have seen, and after an unclean
-//! end commands see a later one. So their time never goes back, though the host's may.
+//! end commands see a later one. So their time never goes back, though the host's may. While the host's is still behind
+//! that, an end is not called clean: the next owner would believe the host, and what was lost before could be given again.
 //!
 //! *Invariants*
 //! 1. At most one request is under way that is not the writer's.
@@ -36,6 +37,7 @@ use super::witness::Witness;
 use super::writer::{Answer, Append, Refusal, Writer, WriterRequest};
 use crate::engine::{Engine, Position};
 use crate::invariant::ensure;
+use crate::planted::{Bug, planted};
 
 mod attempt;
 mod backoff;
@@ -69,6 +71,8 @@ pub struct Store {
     placed: Option<Placed>,
     /// Never goes back.
     clock_ms: u64,
+    /// Where the clock began: later than anything that may have been seen before an unclean end.
+    clock_ms_min: u64,
     state: State,
     last_fault: Option<StorageFault>,
     losses: Vec<Loss>,
@@ -104,7 +108,11 @@ impl Store {
     ) -> Result<Store, EncodeFault> {
         debug_assert!(engine.config().journal, "an engine that writes no journal");
         let epoch = recovered.epoch.ok_or(EncodeFault::OutOfRange)?;
-        let clock_ms = if recovered.was_clean { 0 } else { recovered.clock_ms.saturating_add(1) };
+        let clock_ms = if recovered.was_clean || planted(Bug::ReuseIdAfterCrash) {
+            0
+        } else {
+            recovered.clock_ms.saturating_add(1)
+        };
         let mut writer = Writer::new(config.writer.clone(), recovered.tail, engine.position())?;
         writer.note_clock(clock_ms);
         writer.take_over(now_ms, epoch)?;
@@ -118,6 +126,7 @@ impl Store {
             notes: Notes::new(&config),
             placed: None,
             clock_ms,
+            clock_ms_min: clock_ms,
             state: State::Open,
             last_fault: None,
             losses: recovered.losses,
@@ -217,7 +226,7 @@ impl Store {
         if !self.writer.has_named(ticket) || self.is_closed() {
             return;
         }
-        if answer == StoreAnswer::Fenced {
+        if answer == StoreAnswer::Fenced && !planted(Bug::SkipEpoch) {
             return self.end(Refusal::Fenced);
         }
         if let StoreAnswer::Failed(fault) = answer {
@@ -422,9 +431,11 @@ impl Store {
         })
     }
 
-    fn write_witness(&mut self, now_ms: u64, is_clean: bool) -> StoreRequest {
-        let durable_sequence = self.writer.durable_sequence();
-        self.notes.asked(now_ms, durable_sequence, is_clean);
+    fn write_witness(&mut self, now_ms: u64, is_last: bool) -> StoreRequest {
+        let written_sequence = Some(self.writer.written_sequence()).filter(|_| planted(Bug::WitnessTooEarly));
+        let durable_sequence = written_sequence.unwrap_or(self.writer.durable_sequence());
+        self.notes.asked(now_ms, durable_sequence, is_last);
+        let is_clean = is_last && now_ms >= self.clock_ms_min;
         let (log_id, epoch, clock_ms) = (self.log_id, self.epoch, self.clock_ms);
         let ticket = self.place(now_ms, Purpose::WriteWitness);
         let witness = Witness { log_id, epoch, durable_sequence, clock_ms, is_clean };

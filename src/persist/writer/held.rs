@@ -87,11 +87,12 @@ impl Held {
     }
 
     /// Whether a storage that ends in `tail` may be ours: nothing that is needed and not held is missing, and its last
-    /// chunk is one of these.
+    /// chunk is one of these. An empty log cannot say whose it is.
     pub(super) fn fits(&self, tail: Tail) -> bool {
         let held = self.chunk(tail.sequence).map(|chunk| (chunk.sequence, chunk.checksum));
         let ours = held.unwrap_or((self.before.sequence, self.before.checksum));
-        tail.log_id == self.before.log_id && (tail.sequence, tail.checksum) == ours
+        let is_of_log = tail.log_id == self.before.log_id || tail.sequence == 0;
+        is_of_log && (tail.sequence, tail.checksum) == ours
     }
 
     /// Whether nothing has to be carried.

@@ -39,6 +39,7 @@ use super::storage::{StorageFault, Ticket};
 use crate::engine::Position;
 use crate::invariant::ensure;
 use crate::memory::OutOfMemory;
+use crate::planted::{Bug, planted};
 
 mod gathered;
 mod held;
@@ -551,7 +552,9 @@ impl Writer {
         let Some(group) = self.gathered.front() else { return Ok(false) };
         let (mut tail, mut chunks) = (self.tail, Vec::new());
         let base_ms = self.base_ms(now_ms);
-        tail.append_group(group.bytes, group.units, base_ms, self.config.chunk_bytes_max, &mut chunks)?;
+        let cut = usize::from(planted(Bug::DropUnitTail) && group.units > 1);
+        let bytes = group.bytes.get(..group.bytes.len() - cut).unwrap_or(group.bytes);
+        tail.append_group(bytes, group.units, base_ms, self.config.chunk_bytes_max, &mut chunks)?;
         let (length, position) = (group.bytes.len(), group.position);
         self.hold(chunks, tail)?;
         self.gathered.take_front(length, position);
@@ -599,6 +602,9 @@ impl Writer {
         }
         let position = if self.breaks(Rule::ClaimWhatIsCarried) { self.pushed() } else { self.gathered.taken() };
         self.placed.push(Placed { ticket, level, last_sequence, position, placed_ms: now_ms });
+        if planted(Bug::AckBeforeComplete) {
+            self.advance(position, last_sequence, level);
+        }
         let chunks = (last_sequence + 1).saturating_sub(first_sequence);
         Append { ticket, level, epoch: self.tail.epoch, first_sequence, chunks }
     }
@@ -701,8 +707,17 @@ impl Writer {
     }
 
     #[cfg(not(test))]
-    const fn breaks(&self, _: Rule) -> bool {
-        false
+    fn breaks(&self, rule: Rule) -> bool {
+        planted(match rule {
+            Rule::CarryAgain => Bug::CarryOnlyNew,
+            Rule::KeepWhatFailed => Bug::ForgetWhatFailed,
+            Rule::ClaimWhatIsCarried => Bug::ClaimWhatIsGathered,
+            Rule::TellLevelsApart => Bug::CallWrittenDurable,
+            // Whoever reopens compares the epochs, too: only both together let a superseded owner go on.
+            Rule::CompareTheTail | Rule::HeedTheFence => Bug::SkipEpoch,
+            Rule::KeepUntilDurable => Bug::ReleaseBeforeDurable,
+            Rule::TrustNoFailedSync => Bug::TrustFailedSync,
+        })
     }
 
     #[cfg(test)]

@@ -130,6 +130,11 @@ impl Generator {
         self.now_ms
     }
 
+    /// Takes the time of a clock that somebody else drives.
+    pub(crate) fn set_now(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
+    }
+
     /// Moves the clock, often not at all, sometimes far.
     pub(crate) fn tick(&mut self) {
         if self.mode == Mode::Redis70 {
