@@ -180,6 +180,20 @@ fn work_comes_in_slices() {
     assert!(slices > 20, "{slices} slices");
 }
 
+/// Parts without log and manifest are what is left of a snapshot that has lost its manifest: nobody could open that.
+#[test]
+fn no_part_is_put_before_the_first_chunk_is_stored() {
+    let mut host = open(MemoryStorage::default(), unhurried());
+    host.run("XADD s * f v");
+    host.store.compact();
+    assert!(host.run_until("Append"));
+    assert_eq!((host.ask(), host.store.wants_time(), host.store.status().progress), (None, false, None));
+    host.perform_kept();
+    host.settle();
+    assert_eq!(host.store.status().snapshots, 1);
+    check_recovers(&host);
+}
+
 #[test]
 fn a_part_that_is_gone_is_written_anew() {
     let mut host = open(MemoryStorage::default(), unhurried());
