@@ -101,9 +101,8 @@ impl Workload {
         self.run_steps(&mut host, &mut |_| ());
         self.steps = later;
         host.store.compact();
-        while host.run_until("PutParts") {
+        if host.run_until("PutParts") {
             host.perform_kept();
-            break;
         }
         self.left = host.storage;
     }

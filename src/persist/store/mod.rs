@@ -30,7 +30,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::bytes::EncodeFault;
-use super::chunk::{EncodedChunk, Tail};
+use super::chunk::EncodedChunk;
 use super::recovery::{ChunkCount, Loss, Recovered};
 use super::storage::{StorageFault, Ticket};
 use super::witness::Witness;
@@ -238,11 +238,7 @@ impl Store {
         match answer {
             StoreAnswer::Done => self.writer.answered(now_ms, ticket, Answer::Done),
             StoreAnswer::Failed(fault) => self.writer.answered(now_ms, ticket, Answer::Failed(fault)),
-            StoreAnswer::Reopened { tail, epoch } => {
-                // Where there is nothing, nothing says which log it is.
-                let log_id = if tail.sequence == 0 { self.log_id } else { tail.log_id };
-                self.writer.reopened(ticket, Tail { log_id, ..tail }, epoch);
-            }
+            StoreAnswer::Reopened { tail, epoch } => self.writer.reopened(ticket, tail, epoch),
             _ => self.writer.answered(now_ms, ticket, Answer::Failed(StorageFault::Io)),
         }
         self.end_with_writer();
