@@ -250,6 +250,34 @@ fn a_failed_snapshot_harms_nobody_and_is_tried_again() {
     }
 }
 
+/// What the engine keeps for a snapshot counts as memory, and beyond its limit it refuses to add.
+#[test]
+fn a_snapshot_is_given_up_rather_than_a_write_refused() {
+    let mut host = open(MemoryStorage::default(), unhurried());
+    fill(&mut host, 3000);
+    let limit = host.engine.memory() + 60_000;
+    host.engine.configure(brooklet::Config { memory_bytes_max: limit, ..host.engine.config().clone() });
+    host.store.compact();
+    assert_eq!(host.ask(), None);
+    assert!(host.engine.is_snapshot_open());
+    let mut has_written = 0;
+    while host.store.status().progress.is_some() {
+        // An entry here and there, so that each change makes the engine keep another block.
+        has_written += 1;
+        host.run(&format!("XDEL s {START_MS}-{}", 30 * has_written));
+        host.pump_without_work();
+        host.run("XADD s * f v");
+        host.pump_without_work();
+        assert!(has_written < 90, "{} bytes of {limit}", host.engine.memory());
+    }
+    assert!(has_written > 1 && !host.engine.is_snapshot_open());
+    assert_eq!(host.store.status().snapshot_fault, Some(SnapshotFault::Abandoned));
+    assert!(host.engine.memory() <= limit);
+    host.settle();
+    assert_eq!(host.store.status().snapshots, 1);
+    check_recovers(&host);
+}
+
 /// What a given-up snapshot has stored takes room that the next one needs.
 #[test]
 fn where_there_is_no_room_what_was_given_up_goes_first() {

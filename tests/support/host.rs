@@ -125,6 +125,13 @@ impl Host {
         }
     }
 
+    /// Does everything that is asked for, and no work.
+    pub(crate) fn pump_without_work(&mut self) {
+        while let Some(request) = self.ask() {
+            self.perform(&request);
+        }
+    }
+
     /// Does everything that is asked for, and the work for snapshots, until nothing more is to be done at this time.
     pub(crate) fn pump(&mut self) {
         self.pump_counting(&mut |_| 0);

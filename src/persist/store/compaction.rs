@@ -198,6 +198,17 @@ impl Compaction {
         self.attempt.as_ref().is_some_and(|attempt| attempt.stage == Stage::Telling)
     }
 
+    /// Gives the attempt up if it may be the reason why the engine holds more than it may: what has to be kept for a
+    /// snapshot counts as well. If it held too much before, a snapshot does not make it worse for long.
+    pub(super) fn watch_memory(&mut self, engine: &Engine, now_ms: u64, config: &StoreConfig) {
+        let memory_max = engine.config().memory_bytes_max;
+        let is_limited = memory_max > 0 && engine.memory() > memory_max;
+        let is_to_blame = self.attempt.as_ref().is_some_and(|attempt| attempt.start.memory <= memory_max);
+        if is_limited && is_to_blame && self.is_telling() {
+            self.give_up(now_ms, config, SnapshotFault::Abandoned);
+        }
+    }
+
     /// Whether units can be told now: not while a whole batch waits.
     pub(super) fn wants_time(&self, config: &StoreConfig) -> bool {
         let attempt = self.attempt.as_ref().filter(|attempt| attempt.stage == Stage::Telling);

@@ -163,6 +163,7 @@ impl Store {
         if !self.is_closed() && self.may_begin_snapshot(engine, now_ms) {
             self.begin_snapshot(engine, now_ms);
         }
+        self.compaction.watch_memory(engine, now_ms, &self.config);
         if !self.compaction.is_telling() && engine.is_snapshot_open() {
             engine.abandon_snapshot();
         }

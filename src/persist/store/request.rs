@@ -208,6 +208,7 @@ pub enum SnapshotFault {
     Encoding(EncodeFault),
     /// The part with this ID is not there, although it was stored once. The next snapshot writes its content anew.
     PartMissing(u64),
-    /// The engine gave it up: everything was deleted meanwhile, or it had no memory for it.
+    /// It was in the way: everything was deleted meanwhile, or the engine had no memory for it, or was about to refuse
+    /// writes for want of memory.
     Abandoned,
 }
