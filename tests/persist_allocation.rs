@@ -15,10 +15,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use brooklet::persist::{
-    EncodeFault, Loader, OpenError, Recovered, Recovery, RecoveryConfig, Refusal, StorageFault, Store, StoreConfig,
-    Witness, WriterConfig,
+    EncodeFault, Level, Loader, Need, OpenError, Recovered, Recovery, RecoveryConfig, Refusal, ReplyGate, StorageFault,
+    Store, StoreConfig, Witness, WriterConfig,
 };
-use brooklet::{Config, Engine, Reply, Session};
+use brooklet::{Config, Engine, Position, Reply, Session};
 
 use storage::{Fault, Job, MemoryStorage, Work};
 
@@ -428,4 +428,25 @@ fn recover(storage: &mut MemoryStorage, refusals: &mut Refusals) -> Option<(Engi
             None
         }
     }
+}
+
+#[test]
+fn the_gate_asks_for_memory_only_when_room_is_reserved() {
+    let mut gate = ReplyGate::default();
+    for round in 0..50_u64 {
+        gate.reserve(20).expect("there is memory");
+        // Refused, an allocation here would end the process.
+        GRANTED.set(Some(0));
+        for reply in 0..20 {
+            let token = 20 * round + reply;
+            let level = if token % 3 == 0 { Level::Durable } else { Level::Written };
+            assert!(gate.hold(token % 150, Need::Stored(level, Position(token + 1)), token).is_none());
+        }
+        gate.release(Position(15 * round), Position(14 * round));
+        while gate.take().is_some() {}
+        gate.drop_caller(7 * round);
+        assert_eq!(GRANTED.replace(None), Some(0));
+        gate.validate().expect("the invariants hold");
+    }
+    assert!(gate.len() > 50);
 }

@@ -789,24 +789,3 @@ fn replies_leave_when_what_they_depend_on_is_stored() {
     assert_eq!(gate.take().map(|held| (held.caller, held.token)), Some((2, 20)));
     assert!(gate.is_empty());
 }
-
-#[test]
-fn the_gate_asks_for_memory_only_when_room_is_reserved() {
-    let mut gate = ReplyGate::default();
-    for round in 0..50_u64 {
-        gate.reserve(20).expect("there is memory");
-        // Refused, an allocation here would end the process.
-        GRANTED.set(Some(0));
-        for reply in 0..20 {
-            let token = 20 * round + reply;
-            let level = if token % 3 == 0 { Level::Durable } else { Level::Written };
-            assert!(gate.hold(token % 150, Need::Stored(level, Position(token + 1)), token).is_none());
-        }
-        gate.release(Position(15 * round), Position(14 * round));
-        while gate.take().is_some() {}
-        gate.drop_caller(7 * round);
-        assert_eq!(GRANTED.replace(None), Some(0));
-        gate.validate().expect("the invariants hold");
-    }
-    assert!(gate.len() > 50);
-}

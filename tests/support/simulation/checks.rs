@@ -118,7 +118,7 @@ pub(crate) fn i4_pending_lists_agree(engine: &mut Engine, now_ms: u64) -> Checke
             let total = number(summary.first());
             let owned: i64 = consumers.iter().map(|consumer| number(field(consumer, "pending"))).sum();
             let listed: i64 = match summary.get(3) {
-                Some(Value::Array(lines)) => lines.iter().map(|line| listed_of(line)).sum(),
+                Some(Value::Array(lines)) => lines.iter().map(listed_of).sum(),
                 _ => 0,
             };
             ensure("I4", owned == listed && total >= owned, || {

@@ -274,7 +274,7 @@ impl Host {
             let append = Append { ticket, level, epoch, first_sequence, chunks };
             self.store.chunks(&append).map(|chunk| chunk.bytes.clone()).collect::<Vec<_>>()
         };
-        while first_sequence > 0 && formed(first_sequence, 1).first().is_some() {
+        while first_sequence > 0 && !formed(first_sequence, 1).is_empty() {
             first_sequence -= 1;
         }
         let chunks = manifest.upto_sequence - first_sequence;
