@@ -5,7 +5,6 @@
 
 /// A bug, by what it does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(all(test, not(planted)), allow(dead_code, reason = "the writer's own tests break its rules by themselves"))]
 #[cfg_attr(not(planted), expect(unreachable_pub, reason = "there is nothing to plant"))]
 #[cfg_attr(planted, expect(missing_docs, reason = "the names say it, and the place where each is planted"))]
 pub enum Bug {
@@ -22,7 +21,6 @@ pub enum Bug {
     // Recovery.
     AcceptTornMiddle,
     ForgetOwnerOnReplay,
-    SkipPreviousChecksum,
     // The store.
     CoverTooMuch,
     DeleteListedParts,
@@ -43,28 +41,19 @@ pub enum Bug {
 }
 
 #[cfg(planted)]
-mod switch {
-    use core::sync::atomic::{AtomicU32, Ordering};
+static PLANTED: core::sync::atomic::AtomicU32 = core::sync::atomic::AtomicU32::new(u32::MAX);
 
-    use super::Bug;
-
-    static PLANTED: AtomicU32 = AtomicU32::new(u32::MAX);
-
-    /// Plants a bug instead of the one before, or none, in all engines and stores of the process.
-    pub fn plant(bug: Option<Bug>) {
-        PLANTED.store(bug.map_or(u32::MAX, |bug| bug as u32), Ordering::Relaxed);
-    }
-
-    /// Whether a rule is to be broken here.
-    pub(crate) fn planted(bug: Bug) -> bool {
-        PLANTED.load(Ordering::Relaxed) == bug as u32
-    }
+/// Plants a bug instead of the one before, or none, in all engines and stores of the process.
+#[cfg(planted)]
+pub fn plant(bug: Option<Bug>) {
+    PLANTED.store(bug.map_or(u32::MAX, |bug| bug as u32), core::sync::atomic::Ordering::Relaxed);
 }
 
+/// Whether a rule is to be broken here.
 #[cfg(planted)]
-pub use switch::plant;
-#[cfg(planted)]
-pub(crate) use switch::planted;
+pub(crate) fn planted(bug: Bug) -> bool {
+    PLANTED.load(core::sync::atomic::Ordering::Relaxed) == bug as u32
+}
 
 /// Whether a rule is to be broken here: never.
 #[cfg(not(planted))]

@@ -53,7 +53,7 @@ mod storage;
 
 use std::collections::BTreeMap;
 
-use simulation::{Report, run_seeds};
+use simulation::runs::{Report, run_seeds};
 use steps::number_from_environment;
 
 const SEEDS: u64 = 500;
@@ -65,6 +65,8 @@ const FAULTS_MIN: u64 = 10;
 /// What has to happen now and then.
 const EXPECTED: &[&str] = &[
     "a bit flips",
+    "a flip",
+    "a flip of unknown outcome",
     "a loss is accepted",
     "a process dies",
     "a process dies while it opens",

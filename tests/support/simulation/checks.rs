@@ -174,6 +174,15 @@ pub(crate) fn i7_bytes_are_bounded(contents: &Contents, live: u64, log_bytes_min
     })
 }
 
+/// I7: nothing is left that the manifest has made superfluous.
+pub(crate) fn i7_nothing_is_superfluous(contents: &Contents) -> Checked {
+    let manifest = contents.manifest.as_ref().and_then(|bytes| Manifest::decode(bytes).ok()).unwrap_or_default();
+    let is_listed = |id: &u64| manifest.parts.iter().any(|part| part.id == *id);
+    let parts = contents.parts.keys().filter(|id| !is_listed(id)).count();
+    let chunks = contents.log.range(..=manifest.upto_sequence).count();
+    ensure("I7", parts + chunks == 0, || format!("{parts} parts and {chunks} chunks are superfluous"))
+}
+
 /// I9: what a failed command leaves behind.
 pub(crate) fn i9_an_error_changes_nothing(before: &View, after: &View, command: &Command) -> Checked {
     ensure("I9", before == after, || format!("{} failed, and has changed something", show(command)))

@@ -54,6 +54,8 @@ pub(crate) struct Clients {
     pub(crate) all: Vec<Client>,
     tags: u64,
     value_bytes_max: u64,
+    /// Whether streams grow and much stays pending.
+    is_large: bool,
     first_word: VecDeque<Request>,
 }
 
@@ -77,7 +79,8 @@ impl Clients {
         };
         let all = all.into_iter().map(|role| Client { role, level: level(random) }).collect();
         let value_bytes_max = [20, 200, 3_000, 60_000][random.below(4) as usize];
-        let mut clients = Clients { all, tags: 0, value_bytes_max, first_word: VecDeque::new() };
+        let is_large = random.percent(30);
+        let mut clients = Clients { all, tags: 0, value_bytes_max, is_large, first_word: VecDeque::new() };
         clients.greet();
         clients
     }
@@ -97,13 +100,14 @@ impl Clients {
         if let Some(request) = self.first_word.pop_front() {
             return request;
         }
-        let (tag, bytes_max) = (self.tags + 1, self.value_bytes_max);
+        let (tag, bytes_max, is_large) = (self.tags + 1, self.value_bytes_max, self.is_large);
         let request = match &mut self.all[place].role {
             Role::Writer { producer, repeats } => match repeats.pop_front() {
                 Some(repeated) => repeated,
+                None if is_large && random.percent(15) => write_many(random, tag),
                 None => write(producer, random, tag, bytes_max),
             },
-            Role::Consumer { name, group, key, inbox } => single(consume(name, group, key, inbox, random)),
+            Role::Consumer { name, group, key, inbox } => single(consume(name, group, key, inbox, random, is_large)),
             Role::Reader => single(look(random)),
             Role::Wild { generator } => wild(generator, random, now_ms),
         };
@@ -178,7 +182,21 @@ fn write(producer: &str, random: &mut Random, tag: u64, bytes_max: u64) -> Reque
     Request { database: 0, commands, tag: Some(tag) }
 }
 
-fn consume(name: &str, group: &str, key: &str, inbox: &mut VecDeque<String>, random: &mut Random) -> Command {
+/// Many entries at once, all with the same tag.
+fn write_many(random: &mut Random, tag: u64) -> Request {
+    let add = |number| words(&["XADD", OWN_KEY, "*", "tag", &format!("#{tag}"), "number", &format!("{number}")]);
+    let commands = (0..20 + random.below(40)).map(add).collect();
+    Request { database: 0, commands, tag: Some(tag) }
+}
+
+fn consume(
+    name: &str,
+    group: &str,
+    key: &str,
+    inbox: &mut VecDeque<String>,
+    random: &mut Random,
+    is_large: bool,
+) -> Command {
     let takes = |inbox: &mut VecDeque<String>, random: &mut Random| {
         let count = 1 + random.below(inbox.len() as u64) as usize;
         inbox.drain(..count).map(String::into_bytes).collect::<Vec<_>>()
@@ -207,7 +225,7 @@ fn consume(name: &str, group: &str, key: &str, inbox: &mut VecDeque<String>, ran
         // Nobody else uses such names.
         70 => words(&["XGROUP", "DELCONSUMER", key, group, name]),
         _ => {
-            let count = (1 + random.below(6)).to_string();
+            let count = (1 + random.below(if is_large { 120 } else { 6 })).to_string();
             let mut command = words(&["XREADGROUP", "GROUP", group, name, "COUNT", &count]);
             if random.percent(50) {
                 command.extend(words(&["BLOCK", ["0", "50", "5000"][random.below(3) as usize]]));

@@ -9,6 +9,7 @@
 
 use brooklet::persist::{Chunk, Loss, OnCorruption, OnDataLoss, OpenError, Recovered, RecoveryConfig};
 
+use super::medium::Kind;
 use super::opening::{Opened, Trouble, open};
 use super::reopening::Legacy;
 use super::trace::{Checked, breach, ensure};
@@ -19,6 +20,7 @@ impl World {
     /// Damages the storage, opens it as somebody who wants to be told, and then as somebody who consents.
     pub(super) fn damage_and_open(&mut self, legacy: Legacy) -> Checked {
         let copy = self.medium.storage.clone();
+        let last_group = self.medium.last_group();
         let Some(what) = self.damage() else { return self.open_again(legacy) };
         self.fault(what);
         let config = self.recovery_config();
@@ -48,7 +50,7 @@ impl World {
         };
         self.medium.storage.faults.unreadable.clear();
         let (engine, recovered) = (*opened.0, *opened.1);
-        let legacy = self.judge(legacy, first.as_ref(), &recovered)?;
+        let legacy = self.judge(legacy, first.as_ref(), &recovered, last_group)?;
         self.begin(legacy, engine, recovered)
     }
 
@@ -58,7 +60,13 @@ impl World {
     }
 
     /// What a loss that was told of releases from.
-    fn judge(&mut self, legacy: Legacy, refusal: Option<&OpenError>, recovered: &Recovered) -> Checked<Legacy> {
+    fn judge(
+        &mut self,
+        legacy: Legacy,
+        refusal: Option<&OpenError>,
+        recovered: &Recovered,
+        last_group: u64,
+    ) -> Checked<Legacy> {
         let was_told = !recovered.losses.is_empty() || recovered.tail_dropped.chunks > 0;
         ensure("damage", refusal.is_none() || !recovered.losses.is_empty(), || {
             format!("refused before, and opened without a loss: {refusal:?}")
@@ -66,6 +74,10 @@ impl World {
         let is_known = refusal.is_some() || self.consented > 0;
         ensure("damage", is_known || recovered.losses.is_empty(), || {
             format!("a loss that nobody has consented to: {:?}", recovered.losses)
+        })?;
+        let is_torn = self.medium.kind == Kind::Files && recovered.tail.sequence + 1 >= last_group;
+        ensure("damage", recovered.tail_dropped.chunks == 0 || is_torn, || {
+            format!("{:?} are dropped behind chunk {}", recovered.tail_dropped, recovered.tail.sequence)
         })?;
         if !was_told {
             self.note("damage that does not matter");

@@ -3,6 +3,7 @@
 use brooklet::persist::{StorageFault, StoreAnswer};
 
 use super::host::{Delivery, Host};
+use super::medium::Kind;
 use super::trace::Checked;
 use super::world::World;
 use crate::storage::{Level, Work};
@@ -61,9 +62,15 @@ impl World {
             wrong,
             Wrong::Fails(_) | Wrong::NeverAnswers { is_done: false } | Wrong::Closes | Wrong::SyncFails
         );
+        if matches!(delivery.job.work, Work::Flip { .. }) {
+            self.note(match wrong {
+                Wrong::FailsAfterSuccess(_) | Wrong::NeverAnswers { is_done: true } => "a flip of unknown outcome",
+                _ => "a flip",
+            });
+        }
         let mut answer = StoreAnswer::Failed(StorageFault::Closed);
         if is_done {
-            answer = self.medium.perform(&delivery.job, delivery.is_repeated)?;
+            answer = self.medium.perform(&delivery.job, host.epoch, delivery.is_repeated)?;
             if is_reopening {
                 host.connection += 1;
                 host.is_broken = false;
@@ -110,19 +117,25 @@ impl World {
     }
 
     fn what_goes_wrong(&mut self, delivery: &Delivery) -> Wrong {
-        if !self.has_faults || delivery.is_repeated || !self.random.percent(self.plan.faults) {
+        // Few flips are asked for, and much depends on each.
+        let is_flip = matches!(delivery.job.work, Work::Flip { .. });
+        let percent = if is_flip { 50 } else { self.plan.faults };
+        if !self.has_faults || delivery.is_repeated || !self.random.percent(percent) {
             return Wrong::Nothing;
         }
         let fault = [StorageFault::Io, StorageFault::Io, StorageFault::Quota][self.random.below(3) as usize];
         let may_repeat = matches!(delivery.job.work, Work::Append { .. } | Work::PutParts { .. });
         let syncs = matches!(delivery.job.work, Work::Append { level: Level::Durable, .. });
+        let is_file = self.medium.kind == Kind::Files;
         match self.random.below(10) {
-            0 | 1 if syncs && self.medium.kind == super::medium::Kind::Files => Wrong::SyncFails,
+            0..6 if syncs && is_file => Wrong::SyncFails,
             0..3 => Wrong::Fails(fault),
             3 | 4 => Wrong::FailsAfterSuccess(fault),
-            5 => Wrong::NeverAnswers { is_done: self.random.percent(50) },
+            5 | 6 if is_flip => Wrong::FailsAfterSuccess(fault),
+            5 | 7 if is_flip || !may_repeat => Wrong::NeverAnswers { is_done: self.random.percent(50) },
             6 => Wrong::Closes,
-            7 if may_repeat => Wrong::ComesTwice,
+            5 | 7 if may_repeat && self.random.percent(50) => Wrong::ComesTwice,
+            5 | 7 => Wrong::NeverAnswers { is_done: self.random.percent(50) },
             8 | 9 if delivery.not_before_ms == 0 => Wrong::IsSlow,
             _ => Wrong::Fails(fault),
         }

@@ -46,9 +46,9 @@ impl Medium {
         }
     }
 
-    /// Does what is asked, wholly and well. What is delivered once more than it was asked for is nothing that anybody
+    /// Does what the owner of an epoch asks, wholly and well. What is delivered once more than it was asked for is nothing that anybody
     /// waits for.
-    pub(crate) fn perform(&mut self, job: &Job, is_repeated: bool) -> Checked<StoreAnswer> {
+    pub(crate) fn perform(&mut self, job: &Job, epoch: u64, is_repeated: bool) -> Checked<StoreAnswer> {
         match &job.work {
             Work::Append { epoch, level, chunks } => {
                 // Nobody syncs a file unasked: a failure would be told to nobody.
@@ -58,7 +58,10 @@ impl Medium {
             }
             Work::Reopen => self.reopen(),
             Work::NewSegment => {
-                self.doom_undurable();
+                // That of a superseded owner is a file that nobody reads.
+                if self.storage.stored.epochs.last() == Some(&epoch) {
+                    self.doom_undurable();
+                }
                 Ok(StoreAnswer::Done)
             }
             _ => Ok(self.storage.perform_job(job)),
@@ -156,6 +159,13 @@ impl Medium {
         }
         self.storage.settle();
         survivors < undurable || before != self.storage.stored.log.len()
+    }
+
+    /// The first chunk of the last group, or of what is left of it.
+    pub(crate) fn last_group(&self) -> u64 {
+        let begins = |bytes: &Bytes| Chunk::decode(bytes).is_ok_and(|chunk| chunk.is_first);
+        let first = self.storage.stored.log.iter().rfind(|(_, bytes)| begins(bytes));
+        first.map_or(0, |(sequence, _)| *sequence)
     }
 
     /// An owner has read the log up to here: what comes behind is free to be written anew.

@@ -11,8 +11,6 @@ mod past;
 mod plan;
 mod promises;
 mod reopening;
-mod runs;
+pub(crate) mod runs;
 mod trace;
 mod world;
-
-pub(crate) use runs::{Report, run_seeds};

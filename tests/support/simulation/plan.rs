@@ -31,7 +31,7 @@ impl Plan {
             engine: Config { journal: true, hash_seed, ..engine::config(&settings) },
             // Small times make explicit IDs and automatic ones meet.
             start_ms: one_of(random, &[1 + random.clone().below(50), 1_700_000_000_000]),
-            faults: one_of(random, &[4, 10, 25]),
+            faults: one_of(random, &[8, 15, 25]),
             damages: random.percent(25),
         }
     }
