@@ -1,6 +1,6 @@
 //! Bugs that are planted on purpose, to see that the tests notice them: one for each rule that is easily broken.
 //!
-//! Only a build with `--cfg planted` has them, and in it all rules hold until [`plant`] says which one does not. In every
+//! Only a build with `--cfg planted` has them, and in it all rules hold until `plant` says which one does not. In every
 //! other build [`planted`] is a constant, and nothing is left of it. tests/planted.rs plants them, one after the other.
 
 /// A bug, by what it does.
