@@ -78,6 +78,8 @@ pub(crate) struct Host {
     waiting: BTreeMap<WaiterId, Asked>,
     /// Where another owner has taken over: nothing behind this may be acknowledged or shown.
     pub(crate) superseded_at: Option<u64>,
+    /// Whether the storage did anything twice.
+    pub(crate) has_repeats: bool,
     /// How many requests were answered with an error.
     pub(crate) errors: u64,
 }
@@ -101,6 +103,7 @@ impl Host {
             tokens: 0,
             waiting: BTreeMap::new(),
             superseded_at: None,
+            has_repeats: false,
             errors: 0,
         }
     }

@@ -49,7 +49,9 @@ impl World {
     fn execute_delivery(&mut self, host: &mut Host, delivery: Delivery, wrong: Wrong) -> Checked {
         let (ticket, is_repeated) = (delivery.job.ticket, delivery.is_repeated);
         let is_reopening = matches!(delivery.job.work, Work::Reopen | Work::NewSegment);
-        let is_dead = !is_reopening && (delivery.connection != host.connection || host.is_broken);
+        // The witness lies elsewhere.
+        let needs_connection = !is_reopening && !matches!(delivery.job.work, Work::WriteWitness(_));
+        let is_dead = needs_connection && (delivery.connection != host.connection || host.is_broken);
         let name = delivery.job.work.name();
         self.trace.note(format_args!("epoch {}: {name}, {wrong:?}, dead {is_dead}", host.epoch));
         if is_dead {
@@ -83,6 +85,7 @@ impl World {
             Wrong::Nothing | Wrong::IsSlow => Some(answer),
             Wrong::ComesTwice => {
                 self.fault("an operation comes twice");
+                host.has_repeats = true;
                 let not_before_ms = self.now_ms + self.random.below(3) * 1000;
                 host.jobs.push_back(Delivery { is_repeated: true, not_before_ms, ..delivery });
                 Some(answer)
@@ -101,7 +104,7 @@ impl World {
             }
             Wrong::Closes => {
                 self.fault("the connection closes");
-                host.is_broken = true;
+                host.is_broken |= needs_connection;
                 Some(StoreAnswer::Failed(StorageFault::Closed))
             }
             Wrong::SyncFails => {

@@ -245,6 +245,9 @@ impl World {
             // After a clean end the clock is believed, even if it has gone back behind what was lost before.
             let noted_ms = if recovered.was_clean { 0 } else { recovered.clock_ms };
             self.promises.forget_ids_above(noted_ms);
+        } else if loses_power {
+            // An ID that somebody has set may be ahead of every clock.
+            self.promises.forget_ids_above(self.latest_ms);
         }
         let (epoch, tail) = (recovered.epoch.unwrap_or(0), recovered.tail);
         let offset = position - engine.position().0;
