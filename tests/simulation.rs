@@ -28,7 +28,8 @@
 //! ways and shows that they notice.
 //!
 //! `BROOKLET_SIMULATION_SEEDS` and `BROOKLET_SIMULATION_STEPS` say how much is run. A failure prints its seed, its step,
-//! what happened last, and the command that repeats it: `BROOKLET_SEED` runs one seed alone.
+//! what happened last, and the command that repeats it: `BROOKLET_SEED` runs one seed alone, and
+//! `BROOKLET_SIMULATION_FIRST` begins with another one than 0.
 #![allow(dead_code, reason = "each test program uses its part of the support files")]
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -110,7 +111,8 @@ fn every_rule_holds_whatever_goes_wrong() {
         return;
     }
     let seeds = number_from_environment("BROOKLET_SIMULATION_SEEDS").unwrap_or(SEEDS);
-    let reports = run_and_report(0..seeds, steps);
+    let first = number_from_environment("BROOKLET_SIMULATION_FIRST").unwrap_or(0);
+    let reports = run_and_report(first..first + seeds, steps);
     let (mut happened, mut faults) = (BTreeMap::new(), 0);
     for report in &reports {
         faults += report.faults;

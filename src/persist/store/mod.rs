@@ -111,7 +111,8 @@ impl Store {
         let clock_ms = if recovered.was_clean || planted(Bug::ReuseIdAfterCrash) {
             0
         } else {
-            recovered.clock_ms.saturating_add(1)
+            // Whoever has lost what was last noted has been before now: so the clock must not go back behind now either.
+            now_ms.max(recovered.clock_ms.saturating_add(1))
         };
         let mut writer = Writer::new(config.writer.clone(), recovered.tail, engine.position())?;
         writer.note_clock(clock_ms);
