@@ -133,6 +133,24 @@ fn r8_the_manifest_is_read_again_after_the_claim() {
     assert_eq!(recovered.expect("it opens").manifest, Some(manifest));
 }
 
+/// The log goes into a snapshot just when its manifest was looked for: neither is there, and nothing is erased.
+#[test]
+fn r8_what_moves_into_a_snapshot_meanwhile_is_not_erased() {
+    let history = History::new(8, SMALL);
+    let (flipped, manifest) = history.stored_with_snapshot(history.last(), 3);
+    assert!(flipped.stored.log.is_empty());
+    let mut storage = history.stored(Level::Durable);
+    storage.witness = Some(History::witness(history.last()));
+    let recovered = open_while(&mut storage, config(), &mut |storage, request| {
+        let is_between = matches!(request, RecoveryRequest::ReadWitness);
+        if is_between {
+            storage.stored = flipped.stored.clone();
+        }
+        is_between
+    });
+    assert_eq!(recovered.expect("it opens").manifest, Some(manifest));
+}
+
 #[test]
 fn r8_a_newer_owner_ends_the_opening() {
     let history = History::new(8, SMALL);

@@ -7,7 +7,8 @@
 //! before anything is written, and to learn which epochs there were. Then the claim is written, which fences everybody
 //! else. The second round reads everything again, since an older owner may have written until the claim, and nothing of
 //! his can land after it. Whoever only looks skips the first round and the claim; if an owner is at work meanwhile, what
-//! he moves under the reader looks like damage, and looking again is the cure.
+//! he moves under the reader looks like damage, and looking again is the cure. The first round cures itself: what looks
+//! erased may have moved from the log into a snapshot between two questions, so it is believed the second time.
 //!
 //! *Rules*
 //! 1. Neither manifest nor log: a new log, unless the witness saw one.
@@ -61,6 +62,8 @@ pub struct Recovery {
     /// The highest epoch that was found.
     epoch: u64,
     claimed: Option<u64>,
+    /// The storage looked erased, and is looked at again.
+    looks_erased: bool,
     manifest: Option<Manifest>,
     witness: Option<Witness>,
     log_bounds: Option<(u64, u64)>,
@@ -104,6 +107,7 @@ impl Recovery {
             tickets: 0,
             epoch: 0,
             claimed: None,
+            looks_erased: false,
             manifest: None,
             witness: None,
             log_bounds: None,
@@ -243,6 +247,10 @@ impl Recovery {
         if (log_id.is_some() || bounds.is_none())
             && let Some(erased) = self.erased(log_id)
         {
+            if !self.looks_erased {
+                self.looks_erased = true;
+                return Ok(Stage::Manifest);
+            }
             self.require_consent_to_loss(OpenError::Erased(erased))?;
         }
         Ok(Stage::Epoch)
