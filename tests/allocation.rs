@@ -5,59 +5,15 @@
 //! runs, and replaying the journal gives the state that is there. An allocation that cannot be refused ends the process,
 //! so this test would not survive one.
 
+#![allow(dead_code, reason = "each test program uses its part of the support files")]
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a panic here is a failed test")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "support/refusing.rs"]
+mod refusing;
 
 use brooklet::{Config, Engine, Outcome, Reply, Session, Value};
 
-/// The system's allocator, which refuses on demand, on the thread that demands it.
-struct Refusing;
-
-#[global_allocator]
-static ALLOCATOR: Refusing = Refusing;
-
-thread_local! {
-    /// How many more allocations are granted; `None` is all.
-    static GRANTED: Cell<Option<u64>> = const { Cell::new(None) };
-    /// Whether one refusal is followed by more.
-    static STAYS_EXHAUSTED: Cell<bool> = const { Cell::new(false) };
-}
-
-fn is_refused() -> bool {
-    match GRANTED.get() {
-        None => false,
-        Some(0) => {
-            if !STAYS_EXHAUSTED.get() {
-                GRANTED.set(None);
-            }
-            true
-        }
-        Some(granted) => {
-            GRANTED.set(Some(granted - 1));
-            false
-        }
-    }
-}
-
-#[allow(unsafe_code, reason = "an allocator cannot be written without; every call is refused or handed on as it came")]
-// SAFETY: each function passes its arguments to the system's allocator, or returns null as an allocator may.
-unsafe impl GlobalAlloc for Refusing {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if is_refused() { std::ptr::null_mut() } else { unsafe { System.alloc(layout) } }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // Giving memory back is never refused.
-        let refused = size > layout.size() && is_refused();
-        if refused { std::ptr::null_mut() } else { unsafe { System.realloc(pointer, layout, size) } }
-    }
-}
+use refusing::{Refusals, repeated};
 
 /// Commands, a line each; `{n}` counts up with each repetition of the line that `* times` asks for.
 const WORKLOADS: &[(&str, &[&str])] = &[
@@ -174,22 +130,15 @@ fn every_allocation_may_be_refused() {
 
 /// Runs a workload with one allocation refused. False if it makes fewer than that.
 fn run_workload(name: &str, lines: &[&str], refused: u64, stays_exhausted: bool) -> bool {
-    let context = format!("{name}, allocation {refused} refused, stays exhausted: {stays_exhausted}");
+    let mut refusals = Refusals::after(refused, stays_exhausted, name);
+    let context = refusals.context.clone();
     let mut engine = Engine::new(Config { journal: true, ..Config::default() });
-    let mut left = Some(refused);
     let mut now_ms = 1_000;
     for argv in lines.iter().flat_map(|line| commands(line)) {
         let argv: Vec<&[u8]> = argv.iter().map(Vec::as_slice).collect();
         let mut reply = Reply::new();
-        let was_armed = left.is_some();
         let effects_before = engine.effects_len();
-        STAYS_EXHAUSTED.set(stays_exhausted);
-        GRANTED.set(left);
-        let outcome = engine.call(now_ms, Session::default(), &argv, &mut reply);
-        let after = GRANTED.replace(None);
-        // Once the refusal has happened, all memory is there again for the calls that follow.
-        let happened = was_armed && (after.is_none() || after == Some(0) && stays_exhausted);
-        left = if happened { None } else { after };
+        let (outcome, happened) = refusals.during(|| engine.call(now_ms, Session::default(), &argv, &mut reply));
         engine.validate().unwrap_or_else(|breach| panic!("{context}: {}: {breach}", show(&argv)));
         if happened && is_out_of_memory(outcome, &reply) && is_all_or_nothing(&argv) {
             assert_eq!(engine.effects_len(), effects_before, "{context}: {} failed and left effects", show(&argv));
@@ -201,25 +150,18 @@ fn run_workload(name: &str, lines: &[&str], refused: u64, stays_exhausted: bool)
     while engine.take_ready(&mut Reply::new()).is_some() {}
     engine.validate().unwrap_or_else(|breach| panic!("{context}: at the end: {breach}"));
     assert_replays(&mut engine, now_ms, &context);
-    left.is_none()
+    refusals.are_over()
 }
 
 fn commands(line: &str) -> Vec<Vec<Vec<u8>>> {
-    let (times, line) = match line.split_once("* ") {
-        Some((times, rest)) if times.bytes().all(|byte| byte.is_ascii_digit()) => {
-            (times.parse().expect("a number"), rest)
-        }
-        _ => (1, line),
-    };
-    let command = |n: usize| line.split(' ').flat_map(|word| words(word, n)).collect();
-    (1..=times).map(command).collect()
+    repeated(line).iter().map(|line| line.split(' ').flat_map(words).collect()).collect()
 }
 
-fn words(word: &str, n: usize) -> Vec<Vec<u8>> {
+fn words(word: &str) -> Vec<Vec<u8>> {
     match word {
         "LARGE" => vec![vec![b'x'; 10_000]],
         "IDS" => (0..60).map(|ms| format!("{}-1", ms % 40).into_bytes()).collect(),
-        _ => vec![word.replace("{n}", &n.to_string()).into_bytes()],
+        _ => vec![word.as_bytes().to_vec()],
     }
 }
 

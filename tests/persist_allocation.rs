@@ -8,11 +8,10 @@
 #![allow(dead_code, reason = "each test program uses its part of the support files")]
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "support/refusing.rs"]
+mod refusing;
 #[path = "support/storage.rs"]
 mod storage;
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 
 use brooklet::persist::{
     EncodeFault, Level, Loader, Need, OpenError, Recovered, Recovery, RecoveryConfig, Refusal, ReplyGate, StorageFault,
@@ -20,54 +19,8 @@ use brooklet::persist::{
 };
 use brooklet::{Config, Engine, Position, Reply, Session};
 
+use refusing::{Refusals, repeated, without_memory};
 use storage::{Fault, Job, MemoryStorage, Work};
-
-/// The system's allocator, which refuses on demand, on the thread that demands it.
-struct Refusing;
-
-#[global_allocator]
-static ALLOCATOR: Refusing = Refusing;
-
-thread_local! {
-    /// How many more allocations are granted; `None` is all.
-    static GRANTED: Cell<Option<u64>> = const { Cell::new(None) };
-    /// Whether one refusal is followed by more.
-    static STAYS_EXHAUSTED: Cell<bool> = const { Cell::new(false) };
-}
-
-fn is_refused() -> bool {
-    match GRANTED.get() {
-        None => false,
-        Some(0) => {
-            if !STAYS_EXHAUSTED.get() {
-                GRANTED.set(None);
-            }
-            true
-        }
-        Some(granted) => {
-            GRANTED.set(Some(granted - 1));
-            false
-        }
-    }
-}
-
-#[allow(unsafe_code, reason = "an allocator cannot be written without; every call is refused or handed on as it came")]
-// SAFETY: each function passes its arguments to the system's allocator, or returns null as an allocator may.
-unsafe impl GlobalAlloc for Refusing {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if is_refused() { std::ptr::null_mut() } else { unsafe { System.alloc(layout) } }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // Giving memory back is never refused.
-        let refused = size > layout.size() && is_refused();
-        if refused { std::ptr::null_mut() } else { unsafe { System.realloc(pointer, layout, size) } }
-    }
-}
 
 /// Commands, a line each; `{n}` counts up with each repetition of the line that `* times` asks for. After a command
 /// everything is done that is asked for. Lines with a `!` are about the store.
@@ -197,51 +150,24 @@ fn config() -> StoreConfig {
 
 /// Runs a workload with one allocation refused. False if it makes fewer than that.
 fn run_workload(name: &str, lines: &[&str], refused: u64, stays_exhausted: bool) -> bool {
-    STAYS_EXHAUSTED.set(stays_exhausted);
-    let context = format!("{name}, allocation {refused} refused, stays exhausted: {stays_exhausted}");
-    let mut owner = Owner::open(MemoryStorage::default(), Refusals { left: Some(refused), context });
+    let refusals = Refusals::after(refused, stays_exhausted, name);
+    let large = "abcdefgh".repeat(150);
+    let mut owner = Owner::open(MemoryStorage::default(), refusals);
     for line in lines.iter().flat_map(|line| repeated(line)) {
-        owner = owner.run(&line);
+        owner = owner.run(&line.replace("LARGE", &large));
     }
     owner.store.compact();
     owner.settle();
-    let Refusals { left, context } = owner.refusals;
+    let context = owner.refusals.context.clone();
     assert_eq!(owner.store.refusal(), None, "{context}");
     assert_eq!(owner.store.durable(), owner.engine.position(), "{context}");
     assert_eq!(owner.store.status().snapshot_fault, None, "{context}");
     let parts = owner.storage.stored.parts.len() as u64;
     assert_eq!(parts, owner.store.status().parts, "{context}: something is left");
     let state_hash = owner.engine.state_hash();
-    let again = Owner::open(owner.storage, Refusals { left: None, context: context.clone() });
+    let again = Owner::open(owner.storage, Refusals::none(context.clone()));
     assert_eq!(again.engine.state_hash(), state_hash, "{context}");
-    left.is_none()
-}
-
-fn repeated(line: &str) -> Vec<String> {
-    let large = "abcdefgh".repeat(150);
-    let (times, text) = line.split_once("* ").unwrap_or(("1", line));
-    let times: usize = times.parse().expect("a number of times");
-    (1..=times).map(|n| text.replace("{n}", &n.to_string()).replace("LARGE", &large)).collect()
-}
-
-/// How many more allocations are granted before one is refused.
-struct Refusals {
-    left: Option<u64>,
-    context: String,
-}
-
-impl Refusals {
-    /// Calls something while allocations are counted; also says whether one was refused.
-    fn during<T>(&mut self, call: impl FnOnce() -> T) -> (T, bool) {
-        let was_armed = self.left.is_some();
-        GRANTED.set(self.left);
-        let result = call();
-        let after = GRANTED.replace(None);
-        let happened = was_armed && (after.is_none() || after == Some(0) && STAYS_EXHAUSTED.get());
-        // Once the refusal has happened, all memory is there again for the calls that follow.
-        self.left = if happened { None } else { after };
-        (result, happened)
-    }
+    owner.refusals.are_over()
 }
 
 struct Owner {
@@ -266,7 +192,7 @@ impl Owner {
                         Err(fault) => assert!(refused && fault == EncodeFault::OutOfMemory, "{}", refusals.context),
                     }
                 }
-                None => assert!(refusals.left.is_none(), "{}", refusals.context),
+                None => assert!(refusals.are_over(), "{}", refusals.context),
             }
         }
     }
@@ -435,17 +361,16 @@ fn the_gate_asks_for_memory_only_when_room_is_reserved() {
     let mut gate = ReplyGate::default();
     for round in 0..50_u64 {
         gate.reserve(20).expect("there is memory");
-        // Refused, an allocation here would end the process.
-        GRANTED.set(Some(0));
-        for reply in 0..20 {
-            let token = 20 * round + reply;
-            let level = if token % 3 == 0 { Level::Durable } else { Level::Written };
-            assert!(gate.hold(token % 150, Need::Stored(level, Position(token + 1)), token).is_none());
-        }
-        gate.release(Position(15 * round), Position(14 * round));
-        while gate.take().is_some() {}
-        gate.drop_caller(7 * round);
-        assert_eq!(GRANTED.replace(None), Some(0));
+        without_memory(|| {
+            for reply in 0..20 {
+                let token = 20 * round + reply;
+                let level = if token % 3 == 0 { Level::Durable } else { Level::Written };
+                assert!(gate.hold(token % 150, Need::Stored(level, Position(token + 1)), token).is_none());
+            }
+            gate.release(Position(15 * round), Position(14 * round));
+            while gate.take().is_some() {}
+            gate.drop_caller(7 * round);
+        });
         gate.validate().expect("the invariants hold");
     }
     assert!(gate.len() > 50);
