@@ -3,7 +3,10 @@
 //! The tables between the markers are made here, from [`brooklet::commands`]. After a change of the command table,
 //! `BROOKLET_BLESS=1 cargo test --test compatibility` writes them anew.
 
-#![allow(clippy::expect_used, reason = "a panic here is a failed test")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a panic here is a failed test")]
+
+#[path = "support/page.rs"]
+mod page;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,30 +14,19 @@ use std::path::{Path, PathBuf};
 
 use brooklet::{CommandInfo, commands};
 
-const BEGIN: &str = "<!-- table: begin -->\n";
-const END: &str = "<!-- table: end -->\n";
-const BLESS: &str = "BROOKLET_BLESS=1 cargo test --test compatibility";
+use page::{Page, root};
+
+const PAGE: Page = Page { name: "compatibility", part: "table" };
 
 #[test]
 fn the_tables_are_those_of_the_engine() {
-    let (before, written, after) = parts();
-    let made = tables();
-    if written == made {
-        return;
-    }
-    if std::env::var_os("BROOKLET_BLESS").is_some_and(|value| value == "1") {
-        fs::write(page_path(), [&before, BEGIN, &made, END, &after].concat()).expect("the page can be written");
-        return;
-    }
-    let first = made.lines().find(|line| !written.lines().any(|other| other == *line));
-    let example = first.map_or(String::new(), |line| format!("\nfor example, this line is missing:\n{line}"));
-    panic!("the tables of docs/compatibility.md are not those of the engine; write them anew with\n{BLESS}{example}");
+    PAGE.check(&tables());
 }
 
 /// The head of a command's file says where it differs; the page collects what the heads say.
 #[test]
 fn every_command_that_says_it_differs_is_on_the_page() {
-    let (_, _, differences) = parts();
+    let differences = PAGE.parts().after;
     let mut differing = 0;
     for path in files_under(&root().join("src/command")) {
         let source = fs::read_to_string(&path).expect("a source file is text");
@@ -57,7 +49,7 @@ fn every_relaxation_of_the_transcripts_is_on_the_page() {
     let source = fs::read_to_string(root().join("tests/conformance.rs")).expect("the runner of transcripts is there");
     let (_, rest) = source.split_once("const RELAXATIONS").expect("it has a table of relaxations");
     let (table, _) = rest.split_once("];").expect("the table ends");
-    let (_, _, page) = parts();
+    let page = PAGE.parts().after;
     let (_, section) = page.split_once("## Where versions of Redis differ").expect("the page has this section");
     assert_eq!(names_after("(\"", '"', table), names_after("* `", '`', section), "known, and explained");
 }
@@ -66,14 +58,6 @@ fn every_relaxation_of_the_transcripts_is_on_the_page() {
 fn names_after<'a>(begin: &str, end: char, text: &'a str) -> BTreeSet<&'a str> {
     let names = text.lines().filter_map(|line| line.trim().strip_prefix(begin)?.split_once(end));
     names.map(|(name, _)| name).collect()
-}
-
-/// What stands before, between and after the markers.
-fn parts() -> (String, String, String) {
-    let page = fs::read_to_string(page_path()).expect("docs/compatibility.md is there");
-    let (before, rest) = page.split_once(BEGIN).expect("the begin of the tables is marked");
-    let (tables, after) = rest.split_once(END).expect("the end of the tables is marked");
-    (before.into(), tables.into(), after.into())
 }
 
 fn tables() -> String {
@@ -120,14 +104,6 @@ fn numbers(version: &str) -> Vec<u32> {
 /// A piece of code in a cell, where a bar would end the cell.
 fn code(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("`{}`", text.replace('|', "\\|")) }
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn page_path() -> PathBuf {
-    root().join("docs/compatibility.md")
 }
 
 fn files_under(directory: &Path) -> Vec<PathBuf> {

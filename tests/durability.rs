@@ -3,20 +3,22 @@
 //! The text between the markers is made here. After a change of an error, `BROOKLET_BLESS=1 cargo test --test durability`
 //! writes it anew.
 
-#![allow(clippy::expect_used, reason = "a panic here is a failed test")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a panic here is a failed test")]
+
+#[path = "support/page.rs"]
+mod page;
 
 use std::fmt::Display;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use brooklet::persist::{
     ChunkFault, Damage, DecodeFault, Erased, LogBreak, Loss, OpenError, PartFault, StorageFault, StoredValue, TailLoss,
 };
 use brooklet::{Config, Engine};
 
-const BEGIN: &str = "<!-- errors: begin -->\n";
-const END: &str = "<!-- errors: end -->\n";
-const BLESS: &str = "BROOKLET_BLESS=1 cargo test --test durability";
+use page::{Page, root};
+
+const PAGE: Page = Page { name: "durability", part: "errors" };
 
 const LOG_ID: u64 = 0x0123_4567_89ab_cdef;
 const OTHER_LOG_ID: u64 = 0xfedc_ba98_7654_3210;
@@ -30,24 +32,13 @@ const BAD_CHUNK: ChunkFault = ChunkFault::Undecodable(BAD_CHECKSUM);
 
 #[test]
 fn the_errors_are_those_of_the_code() {
-    let (before, written, after) = parts();
-    let made = errors();
-    if written == made {
-        return;
-    }
-    if std::env::var_os("BROOKLET_BLESS").is_some_and(|value| value == "1") {
-        fs::write(page_path(), [&before, BEGIN, &made, END, &after].concat()).expect("the page can be written");
-        return;
-    }
-    let first = made.lines().find(|line| !written.lines().any(|other| other == *line));
-    let example = first.map_or(String::new(), |line| format!("\nfor example, this line is missing:\n{line}"));
-    panic!("the errors in docs/durability.md are not those of the code; write them anew with\n{BLESS}{example}");
+    PAGE.check(&errors());
 }
 
 /// The rules of an opening, here and in the head of the code, are the same number.
 #[test]
 fn the_rules_are_those_of_the_code() {
-    let (page, ..) = parts();
+    let page = PAGE.parts().before;
     let source = fs::read_to_string(root().join("src/persist/recovery/mod.rs")).expect("a source file is text");
     let (_, rules) = source.split_once("//! *Rules*\n").expect("the head has the rules");
     let (rules, _) = rules.split_once("//!\n").expect("the rules end");
@@ -60,7 +51,7 @@ fn the_rules_are_those_of_the_code() {
 /// What an owner is set up with, as the page says it.
 #[test]
 fn the_limits_are_those_of_the_code() {
-    let (page, ..) = parts();
+    let page = PAGE.parts().before;
     let config = brooklet::persist::WriterConfig::default();
     let said = [
         format!("waits {} ms", config.retry_ms_min),
@@ -201,20 +192,4 @@ fn variant_of_decode_fault(fault: &DecodeFault) -> usize {
         // What is too new, and memory that is refused, are errors of their own.
         DecodeFault::Malformed(_) | DecodeFault::TooNew { .. } | DecodeFault::OutOfMemory => 4,
     }
-}
-
-/// What stands before, between and after the markers.
-fn parts() -> (String, String, String) {
-    let page = fs::read_to_string(page_path()).expect("docs/durability.md is there");
-    let (before, rest) = page.split_once(BEGIN).expect("the begin of the errors is marked");
-    let (errors, after) = rest.split_once(END).expect("the end of the errors is marked");
-    (before.into(), errors.into(), after.into())
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn page_path() -> PathBuf {
-    root().join("docs/durability.md")
 }
