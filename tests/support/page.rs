@@ -28,7 +28,10 @@ impl Page {
         }
         if std::env::var_os("BROOKLET_BLESS").is_some_and(|value| value == "1") {
             let page = [&before, &*self.begin(), made, &self.end(), &after].concat();
-            fs::write(self.path(), page).expect("the page can be written");
+            // Other tests of the program read the page meanwhile: they find the old one or the new one.
+            let aside = self.path().with_extension("new");
+            fs::write(&aside, page).expect("the page can be written");
+            fs::rename(&aside, self.path()).expect("the page can be replaced");
             return;
         }
         let first = made.lines().find(|line| !marked.lines().any(|other| other == *line));
