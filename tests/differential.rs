@@ -8,22 +8,10 @@
 #![allow(dead_code, reason = "each test program uses its part of the support files")]
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-#[path = "support/compare.rs"]
-mod compare;
-#[path = "support/engine.rs"]
-mod engine;
-#[path = "support/generate/mod.rs"]
-mod generate;
-#[path = "support/model/mod.rs"]
-mod model;
-#[path = "support/random.rs"]
-mod random;
 #[path = "support/resp_client.rs"]
 mod resp_client;
-#[path = "support/shrink.rs"]
-mod shrink;
-#[path = "support/steps.rs"]
-mod steps;
+#[path = "support/sequences.rs"]
+mod sequences;
 
 use std::io::Write;
 use std::sync::Mutex;
@@ -34,6 +22,7 @@ use compare::{as_redis_70, of_redis_70, show};
 use generate::{Command, Generator, Mode};
 use model::{Model, Settings};
 use resp_client::RespClient;
+use sequences::*;
 use steps::number_from_environment;
 
 const SEQUENCE_LEN: usize = 1500;

@@ -10,22 +10,12 @@
 #![allow(dead_code, reason = "each test program uses its part of the support files")]
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-#[path = "support/compare.rs"]
-mod compare;
-#[path = "support/engine.rs"]
-mod engine;
-#[path = "support/generate/mod.rs"]
-mod generate;
 #[path = "support/history.rs"]
 mod history;
 #[path = "support/host.rs"]
 mod host;
-#[path = "support/model/mod.rs"]
-mod model;
-#[path = "support/random.rs"]
-mod random;
-#[path = "support/steps.rs"]
-mod steps;
+#[path = "support/sequences.rs"]
+mod sequences;
 #[path = "support/storage.rs"]
 mod storage;
 
@@ -37,14 +27,14 @@ use brooklet::{Config, Engine, Position};
 
 use generate::Generator;
 use history::{compare_views, view};
-use host::Host;
+use host::{Host, START_MS};
 use random::Random;
+use sequences::*;
 use steps::{Step, next_step, number_from_environment, random_settings};
 use storage::{Fault, Faults, MemoryStorage};
 
 const WORKLOADS: u64 = 20;
 const STEPS: usize = 200;
-const START_MS: u64 = 1_000_000;
 
 const WAYS: [Fault; 6] = [
     Fault::Fails(StorageFault::Io),

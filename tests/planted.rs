@@ -11,27 +11,16 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "the table is what this program is run for")]
 
-#[path = "support/compare.rs"]
-mod compare;
-#[path = "support/engine.rs"]
-mod engine;
-#[path = "support/generate/mod.rs"]
-mod generate;
-#[path = "support/model/mod.rs"]
-mod model;
-#[path = "support/random.rs"]
-mod random;
-#[path = "support/shrink.rs"]
-mod shrink;
+#[path = "support/sequences.rs"]
+mod sequences;
 #[path = "support/simulation/mod.rs"]
 mod simulation;
-#[path = "support/steps.rs"]
-mod steps;
 #[path = "support/storage.rs"]
 mod storage;
 
 use brooklet::{Bug, plant};
 
+use sequences::*;
 use simulation::runs::run_seeds;
 use steps::number_from_environment;
 

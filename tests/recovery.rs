@@ -6,20 +6,10 @@
 #![allow(dead_code, reason = "each test program uses its part of the support files")]
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-#[path = "support/compare.rs"]
-mod compare;
-#[path = "support/engine.rs"]
-mod engine;
-#[path = "support/generate/mod.rs"]
-mod generate;
 #[path = "support/history.rs"]
 mod history;
-#[path = "support/model/mod.rs"]
-mod model;
-#[path = "support/random.rs"]
-mod random;
-#[path = "support/steps.rs"]
-mod steps;
+#[path = "support/sequences.rs"]
+mod sequences;
 #[path = "support/storage.rs"]
 mod storage;
 
@@ -39,6 +29,7 @@ mod witness;
 use brooklet::persist::{ChunkCount, Leftovers, Manifest, Recovered, RecoveryConfig};
 
 use history::{History, Moment, Shape};
+use sequences::*;
 use storage::{Level, MemoryStorage};
 
 const SMALL: Shape = Shape { journal_bytes: 6000, group_bytes: 400, chunk_bytes_max: 300, has_views: false };

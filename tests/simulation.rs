@@ -33,27 +33,16 @@
 #![allow(dead_code, reason = "each test program uses its part of the support files")]
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-#[path = "support/compare.rs"]
-mod compare;
-#[path = "support/engine.rs"]
-mod engine;
-#[path = "support/generate/mod.rs"]
-mod generate;
-#[path = "support/model/mod.rs"]
-mod model;
-#[path = "support/random.rs"]
-mod random;
-#[path = "support/shrink.rs"]
-mod shrink;
+#[path = "support/sequences.rs"]
+mod sequences;
 #[path = "support/simulation/mod.rs"]
 mod simulation;
-#[path = "support/steps.rs"]
-mod steps;
 #[path = "support/storage.rs"]
 mod storage;
 
 use std::collections::BTreeMap;
 
+use sequences::*;
 use simulation::runs::{Report, run_seeds};
 use steps::number_from_environment;
 

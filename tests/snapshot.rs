@@ -6,18 +6,8 @@
 #![allow(dead_code, reason = "each test program uses its part of the support files")]
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-#[path = "support/compare.rs"]
-mod compare;
-#[path = "support/engine.rs"]
-mod engine;
-#[path = "support/generate/mod.rs"]
-mod generate;
-#[path = "support/model/mod.rs"]
-mod model;
-#[path = "support/random.rs"]
-mod random;
-#[path = "support/steps.rs"]
-mod steps;
+#[path = "support/sequences.rs"]
+mod sequences;
 
 use std::collections::BTreeMap;
 
@@ -25,6 +15,7 @@ use brooklet::{Config, Engine, PartNames, PartSpan, Session, SnapshotStep, Value
 
 use generate::{Command, Generator, Mode};
 use random::Random;
+use sequences::*;
 use steps::{dump, next_step, number_from_environment, random_settings};
 
 const SEQUENCE_LEN: u64 = 600;

@@ -5,22 +5,12 @@
 #![allow(dead_code, reason = "each test program uses its part of the support files")]
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-#[path = "support/compare.rs"]
-mod compare;
-#[path = "support/engine.rs"]
-mod engine;
-#[path = "support/generate/mod.rs"]
-mod generate;
 #[path = "support/history.rs"]
 mod history;
 #[path = "support/host.rs"]
 mod host;
-#[path = "support/model/mod.rs"]
-mod model;
-#[path = "support/random.rs"]
-mod random;
-#[path = "support/steps.rs"]
-mod steps;
+#[path = "support/sequences.rs"]
+mod sequences;
 #[path = "support/storage.rs"]
 mod storage;
 
@@ -38,10 +28,9 @@ mod snapshots;
 use brooklet::Config;
 use brooklet::persist::{Recovered, RecoveryConfig, StoreConfig, WriterConfig};
 
-use host::Host;
+use host::{Host, START_MS};
+use sequences::*;
 use storage::MemoryStorage;
-
-const START_MS: u64 = 1_000_000;
 
 /// Small sizes, so that everything happens soon.
 fn small() -> StoreConfig {

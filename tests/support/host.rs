@@ -11,6 +11,8 @@ use brooklet::{Config, Engine, Position, Reply, Session};
 use crate::history::open_into;
 use crate::storage::{Job, MemoryStorage};
 
+/// What the clock shows when a host begins.
+pub(crate) const START_MS: u64 = 1_000_000;
 /// How long a host waits for a storage to work again.
 const PATIENCE_MS: u64 = 3_600_000;
 
