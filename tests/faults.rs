@@ -25,8 +25,8 @@ use std::ops::Range;
 use brooklet::persist::{Mode, RecoveryConfig, StorageFault, StoreConfig, WriterConfig};
 use brooklet::{Config, Engine, Position};
 
+use engine::{compare_views, recorded_view};
 use generate::Generator;
-use history::{compare_views, view};
 use host::{Host, START_MS};
 use random::Random;
 use sequences::*;
@@ -161,7 +161,8 @@ impl Workload {
         storage.lose_power(0);
         let mut recovered = self.open(storage);
         assert_eq!(recovered.engine.state_hash(), state_hash, "{what}");
-        compare_views(&view(&mut engine, now_ms), &view(&mut recovered.engine, now_ms));
+        compare_views(&recorded_view(&mut engine, now_ms), &recorded_view(&mut recovered.engine, now_ms))
+            .unwrap_or_else(|difference| panic!("{what}: {difference}"));
     }
 
     /// Who opens the storage finds a state that was, and goes on from it.

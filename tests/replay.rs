@@ -11,17 +11,16 @@ mod sequences;
 
 use brooklet::{Config, Engine, Value};
 
-use generate::{Command, Generator, Mode};
+use engine::{View, compare_views, recorded_view};
+use generate::{Generator, Mode};
 use model::Settings;
 use sequences::*;
-use steps::{Step, dump, next_step, number_from_environment, random_settings, show_steps};
+use steps::{Step, next_step, number_from_environment, random_settings, show_steps};
 
 const SEQUENCE_LEN: usize = 300;
 /// After this many steps both engines run the same commands, and the follower no longer replays.
 const FOLLOWED_LEN: usize = 240;
 const OPERATIONS: u64 = 60_000;
-/// What an engine keeps in memory only: when a consumer was last seen, and how often a producer repeated itself.
-const UNRECORDED: &[&str] = &["seen-time", "idle", "iids-duplicates"];
 
 #[test]
 fn replayed_effects_equal_the_live_engine() {
@@ -48,7 +47,7 @@ fn a_cut_journal_replays_up_to_its_last_whole_unit() {
             let step = next_step(&mut generator);
             let replies = engine::run_step(&mut live, &step);
             observe(&mut generator, &step, &replies);
-            let seen = view(&mut live, step.now_ms);
+            let seen = recorded_view(&mut live, step.now_ms);
             live.take_effects(&mut bytes);
             moments.push(Moment { journal_len: bytes.len(), now_ms: step.now_ms, seen });
         }
@@ -63,7 +62,7 @@ fn a_cut_journal_replays_up_to_its_last_whole_unit() {
 struct Moment {
     journal_len: usize,
     now_ms: u64,
-    seen: Vec<(Command, Value)>,
+    seen: View,
 }
 
 fn check_cut(settings: &Settings, bytes: &[u8], cut: usize, moments: &[Moment]) -> Result<(), String> {
@@ -78,7 +77,7 @@ fn check_cut(settings: &Settings, bytes: &[u8], cut: usize, moments: &[Moment]) 
     }
     follower.validate().map_err(|breach| format!("validate: {breach}"))?;
     match moments.iter().rfind(|moment| moment.journal_len == whole) {
-        Some(moment) => compare_views(&moment.seen, &view(&mut follower, moment.now_ms)),
+        Some(moment) => compare_views(&moment.seen, &recorded_view(&mut follower, moment.now_ms)),
         None => Ok(()),
     }
 }
@@ -148,7 +147,7 @@ impl Pair {
     /// Hands the effects over and compares everything that can be seen. Looking at a key may let it expire, which is an
     /// effect: so the live engine is looked at first.
     fn take(&mut self, now_ms: u64) -> Result<(), String> {
-        let expected = view(&mut self.live, now_ms);
+        let expected = recorded_view(&mut self.live, now_ms);
         let mut piece = Vec::new();
         let position = self.live.take_effects(&mut piece);
         self.follower.replay(&piece).map_err(|error| format!("replay: {error}"))?;
@@ -157,42 +156,23 @@ impl Pair {
         }
         self.bytes.extend_from_slice(&piece);
         self.follower.validate().map_err(|breach| format!("validate: {breach}"))?;
-        compare_views(&expected, &view(&mut self.follower, now_ms))
+        compare_views(&expected, &recorded_view(&mut self.follower, now_ms))
     }
 
     /// An empty engine replays everything that was taken, in one go.
     fn compare_with_one_replay(&mut self, settings: &Settings, now_ms: u64) -> Result<(), String> {
-        let expected = view(&mut self.live, now_ms);
+        let expected = recorded_view(&mut self.live, now_ms);
         self.live.take_effects(&mut self.bytes);
         let mut late = Engine::new(journaling(settings));
         late.replay(&self.bytes).map_err(|error| format!("replay: {error}"))?;
-        compare_views(&expected, &view(&mut late, now_ms))
+        compare_views(&expected, &recorded_view(&mut late, now_ms))
     }
-}
-
-fn compare_views(live: &[(Command, Value)], replayed: &[(Command, Value)]) -> Result<(), String> {
-    for ((command, live), (_, replayed)) in live.iter().zip(replayed) {
-        compare(&generate::show(command), std::slice::from_ref(live), std::slice::from_ref(replayed))?;
-    }
-    Ok(())
-}
-
-/// Everything that can be seen.
-fn view(engine: &mut Engine, now_ms: u64) -> Vec<(Command, Value)> {
-    let mut seen = Vec::new();
-    for database in [0, 1] {
-        for command in dump() {
-            let reply = engine::call(engine, now_ms, database, &command);
-            seen.push((command, reply));
-        }
-    }
-    seen
 }
 
 fn compare(what: &str, live: &[Value], replayed: &[Value]) -> Result<(), String> {
     let masked = |values: &[Value]| {
         let mut values = values.to_vec();
-        values.iter_mut().for_each(|value| compare::mask(value, UNRECORDED));
+        values.iter_mut().for_each(|value| compare::mask(value, compare::UNRECORDED));
         values
     };
     let (live, replayed) = (masked(live), masked(replayed));

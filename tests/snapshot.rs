@@ -13,15 +13,14 @@ use std::collections::BTreeMap;
 
 use brooklet::{Config, Engine, PartNames, PartSpan, Session, SnapshotStep, Value};
 
+use engine::{View, compare_views, recorded_view, view};
 use generate::{Command, Generator, Mode};
 use random::Random;
 use sequences::*;
-use steps::{dump, next_step, number_from_environment, random_settings};
+use steps::{next_step, number_from_environment, random_settings};
 
 const SEQUENCE_LEN: u64 = 600;
 const OPERATIONS: u64 = 60_000;
-/// What no journal has; a snapshot does.
-const UNRECORDED: &[&str] = &["seen-time", "idle", "iids-duplicates"];
 
 /// A store of units that forgets some of them, the same ones for whoever has the same seed.
 #[derive(Clone, Default)]
@@ -278,15 +277,12 @@ impl Twins {
     }
 
     /// The snapshot is the state of its moment; with the journal since, it is the state of now, and goes on alike.
-    fn read_back(&mut self, told: &Told, expected: &[(Command, Value)], now_ms: u64) {
+    fn read_back(&mut self, told: &Told, expected: &View, now_ms: u64) {
         let seed = self.seed;
         let mut loaded = told.load(&self.units, self.config.clone());
         assert_eq!(loaded.state_hash(), told.state_hash);
         let seen = view(&mut loaded, now_ms);
-        for ((command, expected), (_, seen)) in expected.iter().zip(&seen) {
-            let show = |value| compare::show(value);
-            assert!(expected == seen, "seed {seed}: {}\n{}{}", generate::show(command), show(expected), show(seen));
-        }
+        compare_views(expected, &seen).unwrap_or_else(|difference| panic!("seed {seed}: {difference}"));
         // Nothing has changed, so nothing is written again: a unit that was forgotten is.
         let mut again = self.units.clone();
         again.forgets = 0;
@@ -300,29 +296,12 @@ impl Twins {
         untouched.replay(&journal).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         untouched.validate().unwrap_or_else(|breach| panic!("seed {seed}: {breach}"));
         let now_ms = self.generator.now_ms();
-        let (mut live, mut replayed) = (view(&mut self.sliced, now_ms), view(&mut untouched, now_ms));
+        // What is only in memory is in a snapshot, but in no journal.
+        let (live, replayed) = (recorded_view(&mut self.sliced, now_ms), recorded_view(&mut untouched, now_ms));
         view(&mut self.at_once, now_ms);
-        for (_, value) in live.iter_mut().chain(&mut replayed) {
-            compare::mask(value, UNRECORDED);
-        }
-        for ((command, live), (_, replayed)) in live.iter().zip(&replayed) {
-            let show = |value| compare::show(value);
-            assert!(live == replayed, "seed {seed}: {}\n{}{}", generate::show(command), show(live), show(replayed));
-        }
+        compare_views(&live, &replayed).unwrap_or_else(|difference| panic!("seed {seed}: {difference}"));
         assert_eq!(self.sliced.state_hash(), untouched.state_hash(), "seed {seed}");
     }
-}
-
-/// Everything that can be seen.
-fn view(engine: &mut Engine, now_ms: u64) -> Vec<(Command, Value)> {
-    let mut seen = Vec::new();
-    for database in [0, 1] {
-        for command in dump() {
-            let reply = engine::call(engine, now_ms, database, &command);
-            seen.push((command, reply));
-        }
-    }
-    seen
 }
 
 fn call(engine: &mut Engine, line: &str) -> Value {

@@ -20,6 +20,9 @@ const UNSTABLE_FIELDS: &[&str] = &["radix-tree-nodes", "seen-time", "idle"];
 /// How far a group has read.
 const READ_COUNTS: &[&str] = &["entries-read", "lag"];
 
+/// What an engine keeps in memory only: when a consumer was last seen, and how often a producer repeated itself.
+pub(crate) const UNRECORDED: &[&str] = &["seen-time", "idle", "iids-duplicates"];
+
 /// Masks the value of each map field that has one of these names, at any depth.
 pub(crate) fn mask(value: &mut Value, names: &[&str]) {
     match value {

@@ -2,9 +2,13 @@
 
 use brooklet::{Config, Engine, Outcome, Reply, Session, Value};
 
-use crate::generate::Command;
+use crate::compare;
+use crate::generate::{Command, show};
 use crate::model::Settings;
-use crate::steps::Step;
+use crate::steps::{Step, dump};
+
+/// What could be seen, as commands and replies.
+pub(crate) type View = Vec<(Command, Value)>;
 
 pub(crate) fn config(settings: &Settings) -> Config {
     Config {
@@ -63,4 +67,34 @@ pub(crate) fn replies_of(batch: Value) -> Vec<Value> {
         Value::Array(replies) => replies,
         discarded => vec![discarded],
     }
+}
+
+/// Everything that can be seen. Looking may let a key expire, which is an effect of its own.
+pub(crate) fn view(engine: &mut Engine, now_ms: u64) -> View {
+    let mut seen = Vec::new();
+    for database in [0, 1] {
+        for command in dump() {
+            let reply = call(engine, now_ms, database, &command);
+            seen.push((command, reply));
+        }
+    }
+    seen
+}
+
+/// The same without what an engine keeps in memory only.
+pub(crate) fn recorded_view(engine: &mut Engine, now_ms: u64) -> View {
+    let mut seen = view(engine, now_ms);
+    seen.iter_mut().for_each(|(_, reply)| compare::mask(reply, compare::UNRECORDED));
+    seen
+}
+
+/// Tells the first difference.
+pub(crate) fn compare_views(expected: &View, found: &View) -> Result<(), String> {
+    for ((command, expected), (_, found)) in expected.iter().zip(found) {
+        if expected != found {
+            let (expected, found) = (compare::show(expected), compare::show(found));
+            return Err(format!("{}\nexpected:\n{expected}found:\n{found}", show(command)));
+        }
+    }
+    Ok(())
 }

@@ -4,13 +4,12 @@ use brooklet::persist::{
     EncodedChunk, Manifest, OnCorruption, OnDataLoss, OpenError, Part, Recovered, Recovery, RecoveryAnswer,
     RecoveryConfig, RecoveryItem, RecoveryRequest, StorageFault, Tail, Witness,
 };
-use brooklet::{Config, Engine, ReplayError, Value};
+use brooklet::{Config, Engine, ReplayError};
 
-use crate::compare;
-use crate::engine;
-use crate::generate::{Command, Generator, Mode, show};
+use crate::engine::{self, View, compare_views, recorded_view};
+use crate::generate::{Generator, Mode};
 use crate::model::Settings;
-use crate::steps::{dump, next_step, random_settings};
+use crate::steps::{next_step, random_settings};
 use crate::storage::{Contents, Level, MemoryStorage};
 
 pub(crate) const LOG_ID: u64 = 0x0123_4567_89ab_cdef;
@@ -18,12 +17,7 @@ pub(crate) const LOG_ID: u64 = 0x0123_4567_89ab_cdef;
 pub(crate) const NEW_LOG_ID: u64 = 0xfeed;
 /// The clock of the first owner is behind this by the engine's.
 const BASE_MS: u64 = 1_700_000_000_000;
-/// What an engine keeps in memory only.
-const UNRECORDED: &[&str] = &["seen-time", "idle", "iids-duplicates"];
 const PART_OF_JOURNAL: u8 = 1;
-
-/// What could be seen, as commands and replies.
-pub(crate) type View = Vec<(Command, Value)>;
 
 /// A moment at which a group was complete.
 pub(crate) struct Moment {
@@ -65,7 +59,7 @@ impl History {
         tail.append_epoch_mark(1, BASE_MS, &mut chunks).expect("the numbers are in range");
         let mut history = History { settings, chunks, moments: Vec::new(), journal: Vec::new() };
         let now_ms = generator.now_ms();
-        let empty = shape.has_views.then(|| view(&mut live, now_ms));
+        let empty = shape.has_views.then(|| recorded_view(&mut live, now_ms));
         history.note(tail, 0, BASE_MS, now_ms, empty);
         let mut group = Vec::new();
         while history.journal.len() < shape.journal_bytes {
@@ -78,7 +72,7 @@ impl History {
                 continue;
             }
             // Looking at a key may let it expire, which is an effect of its own.
-            let view = shape.has_views.then(|| view(&mut live, step.now_ms));
+            let view = shape.has_views.then(|| recorded_view(&mut live, step.now_ms));
             let units = live.take_effects(&mut group).0;
             let new_units = (units - history.last().units) as u32;
             let base_ms = BASE_MS + step.now_ms;
@@ -204,7 +198,8 @@ impl History {
         assert_eq!(engine.position().0, moment.units);
         engine.validate().expect("no invariant is broken");
         let expected = moment.view.as_ref().expect("views were asked for");
-        compare_views(expected, &view(&mut engine, moment.now_ms));
+        compare_views(expected, &recorded_view(&mut engine, moment.now_ms))
+            .unwrap_or_else(|difference| panic!("{difference}"));
         recovered
     }
 
@@ -334,29 +329,4 @@ pub(crate) fn contents(storage: &MemoryStorage) -> Contents {
 
 fn journaling(settings: &Settings) -> Config {
     Config { journal: true, ..engine::config(settings) }
-}
-
-/// Everything that can be seen.
-pub(crate) fn view(engine: &mut Engine, now_ms: u64) -> View {
-    let mut seen = Vec::new();
-    for database in [0, 1] {
-        for command in dump() {
-            let mut reply = engine::call(engine, now_ms, database, &command);
-            compare::mask(&mut reply, UNRECORDED);
-            seen.push((command, reply));
-        }
-    }
-    seen
-}
-
-pub(crate) fn compare_views(expected: &View, recovered: &View) {
-    for ((command, expected), (_, recovered)) in expected.iter().zip(recovered) {
-        assert!(
-            expected == recovered,
-            "{}\nexpected:\n{}recovered:\n{}",
-            show(command),
-            compare::show(expected),
-            compare::show(recovered)
-        );
-    }
 }

@@ -8,7 +8,6 @@ use brooklet::persist::{Chunk, Manifest, Tail};
 use brooklet::{Engine, EntryId, Value};
 
 use super::clients::OWN_KEY;
-use super::host::UNRECORDED;
 use super::promises::{Levels, Promises};
 use super::trace::{Checked, breach, ensure};
 use crate::compare;
@@ -196,7 +195,7 @@ pub(crate) fn view(engine: &mut Engine, now_ms: u64) -> View {
     let mut seen = Vec::new();
     for (database, command) in looks() {
         let mut reply = engine::call(engine, now_ms, *database, command);
-        compare::mask(&mut reply, UNRECORDED);
+        compare::mask(&mut reply, compare::UNRECORDED);
         seen.push(reply);
     }
     seen

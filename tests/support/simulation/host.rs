@@ -19,9 +19,6 @@ use super::world::added_id;
 use crate::compare;
 use crate::storage::{Job, Work};
 
-/// What an engine keeps in memory only, so that it may differ from its shadow.
-pub(crate) const UNRECORDED: &[&str] = &["seen-time", "idle", "iids-duplicates"];
-
 /// A request of a client that was run.
 pub(crate) struct Asked {
     pub(crate) client: usize,
@@ -299,8 +296,8 @@ pub(crate) fn refused(fault: impl std::fmt::Display) -> Breach {
 fn same_reply(reply: &Reply, other: &Reply) -> Checked<Value> {
     let (Ok(reply), Ok(mut other)) = (value(reply), value(other)) else { return breach("I5", "no reply at all") };
     let mut masked = reply.clone();
-    compare::mask(&mut masked, UNRECORDED);
-    compare::mask(&mut other, UNRECORDED);
+    compare::mask(&mut masked, compare::UNRECORDED);
+    compare::mask(&mut other, compare::UNRECORDED);
     if masked == other {
         return Ok(reply);
     }
