@@ -8,6 +8,8 @@
 #![allow(dead_code, reason = "each test program uses its part of the support files")]
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a panic here is a failed test")]
 
+#[path = "support/compare.rs"]
+mod compare;
 #[path = "support/refusing.rs"]
 mod refusing;
 
@@ -197,21 +199,7 @@ fn assert_replays(engine: &mut Engine, now_ms: u64, context: &str) {
 
 /// The reply without what is not journaled: when consumers were seen, and how many appends were repeated.
 fn masked(reply: &Reply) -> Option<Value> {
-    fn mask(value: &mut Value) {
-        match value {
-            Value::Array(values) => values.iter_mut().for_each(mask),
-            Value::Map(pairs) | Value::Pairs(pairs) => {
-                for (name, value) in pairs {
-                    if matches!(name, Value::Bulk(name) if name == b"seen-time" || name == b"iids-duplicates") {
-                        *value = Value::Null;
-                    }
-                    mask(value);
-                }
-            }
-            _ => {}
-        }
-    }
     let mut value = reply.to_value()?;
-    mask(&mut value);
+    compare::mask(&mut value, &["seen-time", "iids-duplicates"]);
     Some(value)
 }
