@@ -1,6 +1,7 @@
 //! The flip: both of its outcomes, how one finds out, and that until then nothing is deleted.
 
-use brooklet::persist::{Manifest, Refusal, StorageFault};
+use brooklet::Position;
+use brooklet::persist::{Manifest, Refusal, StorageFault, StoreAnswer};
 
 use crate::host::Host;
 use crate::storage::{Fault, Job, MemoryStorage};
@@ -160,25 +161,76 @@ fn the_first_flip_may_fail_as_well() {
     }
 }
 
-/// The snapshot holds what appends under way carry: the writer need not carry it again.
-#[test]
-fn a_flip_makes_durable_what_it_covers() {
+/// A host about to flip while an append is unanswered that carries what the flip covers; and its position.
+fn before_flip_beside_append() -> (Host, Job, Position) {
     let mut host = open(MemoryStorage::default(), unhurried());
     fill(&mut host, 100);
     let position = host.run("XADD s * f v");
     host.store.compact();
-    // The append stays unanswered.
     let append = host.ask().expect("an append is due");
     let job = Job::new(&host.store, &append);
     assert!(host.run_until("Flip"));
     assert!(host.store.written() < position);
+    (host, job, position)
+}
+
+/// How many chunks are stored that the manifest covers.
+fn covered_chunks(host: &Host) -> usize {
+    let manifest = host.storage.stored.manifest.as_ref().expect("it is there");
+    host.storage.stored.log.range(..=Manifest::decode(manifest).expect("whole").upto_sequence).count()
+}
+
+/// The snapshot holds what appends under way carry: the writer need not carry it again. What they store of it all the
+/// same is deleted, once they are answered.
+#[test]
+fn a_flip_makes_durable_what_it_covers() {
+    let (mut host, append, position) = before_flip_beside_append();
     host.perform_kept();
     assert_eq!((host.store.written(), host.store.durable()), (position, position));
-    host.execute(&job);
-    assert_eq!(host.store.refusal(), None);
+    host.pump();
+    assert_eq!(count(&host, "DeleteLog"), 0, "the append may still be done");
+    host.execute(&append);
+    assert_eq!((host.store.refusal(), covered_chunks(&host)), (None, 1));
     host.run("XADD s * f v");
     host.settle();
+    assert_eq!((count(&host, "DeleteLog"), covered_chunks(&host)), (1, 0));
     check_recovers(&host);
+}
+
+/// An append that fails beside a flip of unknown outcome is repeated before anybody knows of the flip.
+#[test]
+fn what_is_stored_again_after_a_flip_is_deleted_again() {
+    for fault in UNCERTAIN {
+        let (mut host, append, position) = before_flip_beside_append();
+        host.storage.faults.at.insert(host.storage.operations, fault);
+        host.perform_kept();
+        host.store.answered(host.now_ms, append.ticket, StoreAnswer::Failed(StorageFault::Io));
+        while !host.run_until("ReadManifest") {
+            host.now_ms = host.store.deadline().expect("it watches");
+        }
+        assert!(host.store.written() >= position, "{fault:?}");
+        if has_happened(fault) {
+            assert_eq!(covered_chunks(&host), 1, "{fault:?}: the append was repeated");
+        }
+        host.perform_kept();
+        host.settle();
+        assert_eq!(count(&host, "DeleteLog"), usize::from(has_happened(fault)), "{fault:?}");
+        assert_eq!(covered_chunks(&host), 0, "{fault:?}");
+        check_recovers(&host);
+    }
+}
+
+/// Where no append was in the way of the flip, it has deleted all that it covers.
+#[test]
+fn nothing_is_deleted_twice() {
+    for fault in UNCERTAIN {
+        let (mut host, _) = before_flip();
+        host.storage.faults.at.insert(host.storage.operations, fault);
+        host.perform_kept();
+        host.run("XADD s * f v");
+        host.settle();
+        assert_eq!((count(&host, "DeleteLog"), covered_chunks(&host)), (0, 0), "{fault:?}");
+    }
 }
 
 #[test]

@@ -79,6 +79,8 @@ pub(super) struct Attempt {
     /// What a listing found.
     found: Vec<u64>,
     manifest: Vec<u8>,
+    /// Whether chunks that it covers may be stored after the flip has deleted them.
+    leaves_log: bool,
 }
 
 impl Attempt {
@@ -97,6 +99,7 @@ impl Attempt {
             new_bytes: 0,
             found: Vec::new(),
             manifest: Vec::new(),
+            leaves_log: false,
         }
     }
 
@@ -215,9 +218,15 @@ impl Attempt {
         &self.manifest
     }
 
-    /// The new catalog and what is superfluous now.
-    pub(super) fn finish(self) -> (Catalog, Vec<u64>) {
-        (Catalog::new(self.listed), self.found)
+    /// Notes that an append from this chunk on may be done after the flip.
+    pub(super) fn note_append(&mut self, first_sequence: u64) {
+        self.leaves_log |= first_sequence <= self.start.tail.sequence;
+    }
+
+    /// The new catalog, and what is superfluous now: parts, and the last of the chunks, if there may be any.
+    pub(super) fn finish(self) -> (Catalog, Vec<u64>, Option<u64>) {
+        let log_upto = self.leaves_log.then_some(self.start.tail.sequence);
+        (Catalog::new(self.listed), self.found, log_upto)
     }
 
     // What is told about it.

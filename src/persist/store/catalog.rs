@@ -101,9 +101,10 @@ impl Doomed {
         self.given_up = start..ids.end;
     }
 
-    /// Dooms these, which are in order, instead of everything before: a listing has told what there is.
-    pub(super) fn replace(&mut self, ids: Vec<u64>) {
-        *self = Doomed { ids, ..Doomed::default() };
+    /// Dooms these parts, which are in order, and the chunks up to this one, instead of everything before: a listing has
+    /// told what parts there are, and the chunks before are gone.
+    pub(super) fn replace(&mut self, ids: Vec<u64>, log_upto: Option<u64>) {
+        *self = Doomed { ids, log_upto, ..Doomed::default() };
     }
 
     /// Chooses which parts to delete next; false if there are none.
@@ -215,7 +216,10 @@ mod tests {
     fn a_listing_says_all() {
         let mut doomed = Doomed::new(vec![1, 2], Some(7));
         doomed.give_up(20..30);
-        doomed.replace(vec![4, 25]);
+        doomed.replace(vec![4, 25], Some(9));
+        assert_eq!(doomed.log_upto(), Some(9));
+        doomed.replace(vec![4, 25], None);
+        assert_eq!(doomed.log_upto(), None);
         assert!(doomed.ask(10));
         assert_eq!(doomed.asked().collect::<Vec<_>>(), [4, 25]);
         assert!(doomed.validate(&Catalog::new(vec![part(25)])).is_err());

@@ -11,6 +11,10 @@
 //! A flip that failed may have happened. Then nothing is deleted and no other snapshot begun until the manifest was
 //! read: it is the new one, or the old one, or this owner has lost the storage.
 //!
+//! An append that carries chunks which the flip covers may be done after it: it was under way already, or the writer
+//! repeats it while nobody knows of the flip. If there was such a one, these chunks are deleted once more, as soon as it
+//! is answered.
+//!
 //! *Why a snapshot that fails is begun anew, and its parts are not used.* Where a sync that failed loses what was
 //! written, a part that was reported as stored may be gone without being missing.
 //!
@@ -283,11 +287,25 @@ impl Compaction {
         self.attempt = None;
     }
 
-    /// What to ask for now, if anything.
-    pub(super) fn next_task(&mut self, now_ms: u64, clock_ms: u64, config: &StoreConfig) -> Option<Task> {
+    /// Notes that an append from this chunk on is asked for, or unanswered when a flip is asked for.
+    pub(super) fn note_append(&mut self, first_sequence: u64) {
+        let may_count = |attempt: &&mut Attempt| matches!(attempt.stage, Stage::Flipping | Stage::Unknown(_));
+        if let Some(attempt) = self.attempt.as_mut().filter(may_count) {
+            attempt.note_append(first_sequence);
+        }
+    }
+
+    /// What to ask for now, if anything. The log is left alone while an append is unanswered that begins with this chunk.
+    pub(super) fn next_task(
+        &mut self,
+        now_ms: u64,
+        clock_ms: u64,
+        config: &StoreConfig,
+        first_unanswered: Option<u64>,
+    ) -> Option<Task> {
         self.backoff.watch(now_ms);
         self.tidying.watch(now_ms);
-        let Some(attempt) = &mut self.attempt else { return self.tidy(config) };
+        let Some(attempt) = &mut self.attempt else { return self.tidy(config, first_unanswered) };
         if planted(Bug::TruncateBeforeFlip)
             && let Some(upto) = self.doomed.log_upto()
         {
@@ -332,11 +350,13 @@ impl Compaction {
         Ok(tail.sequence)
     }
 
-    fn tidy(&mut self, config: &StoreConfig) -> Option<Task> {
+    fn tidy(&mut self, config: &StoreConfig, first_unanswered: Option<u64>) -> Option<Task> {
         if self.tidying.is_paused() || planted(Bug::LeaveSuperfluousParts) {
             return None;
         }
-        if let Some(upto) = self.doomed.log_upto() {
+        // An append that is unanswered might store again what was deleted.
+        let is_at_rest = |upto: &u64| first_unanswered.is_none_or(|first| first > *upto);
+        if let Some(upto) = self.doomed.log_upto().filter(is_at_rest) {
             return Some(Task::DeleteLog { upto });
         }
         self.doomed.ask(config.delete_parts_max).then_some(Task::DeleteParts)
@@ -458,9 +478,9 @@ impl Compaction {
         self.standing = self.candidate.take();
         (self.log_bytes, self.formed_bytes) = (0, formed_bytes);
         (self.last_bytes, self.last_memory) = (attempt.new_bytes(), Some(memory));
-        let (catalog, superfluous) = attempt.finish();
+        let (catalog, part_ids, log_upto) = attempt.finish();
         self.catalog = catalog;
-        self.doomed.replace(superfluous);
+        self.doomed.replace(part_ids, log_upto);
         self.finished += 1;
         self.fault = None;
         self.backoff.succeed();

@@ -176,7 +176,10 @@ impl Store {
             self.last_fault = Some(fault);
         }
         match asked {
-            Some(WriterRequest::Append(append)) => Ok(Some(StoreRequest::Append(append))),
+            Some(WriterRequest::Append(append)) => {
+                self.compaction.note_append(append.first_sequence);
+                Ok(Some(StoreRequest::Append(append)))
+            }
             Some(WriterRequest::Reopen(ticket)) => Ok(Some(StoreRequest::Reopen(ticket))),
             Some(WriterRequest::NewSegment(ticket)) => Ok(Some(StoreRequest::NewSegment(ticket))),
             None if self.placed.is_some() || !self.writer.is_healthy() => Ok(None),
@@ -419,7 +422,11 @@ impl Store {
         if self.notes.is_due(now_ms, self.writer.durable_sequence()) {
             return Some(self.write_witness(now_ms, false));
         }
-        let task = self.compaction.next_task(now_ms, self.clock_ms, &self.config)?;
+        let first_unanswered = self.writer.first_unanswered();
+        let task = self.compaction.next_task(now_ms, self.clock_ms, &self.config, first_unanswered)?;
+        if let Some(first_sequence) = first_unanswered {
+            self.compaction.note_append(first_sequence);
+        }
         let (epoch, ticket) = (self.epoch, self.place(now_ms, Purpose::Compact(task)));
         Some(match task {
             Task::PutParts => StoreRequest::PutParts { ticket, epoch },

@@ -209,6 +209,7 @@ pub struct Writer {
 struct Placed {
     ticket: Ticket,
     level: Level,
+    first_sequence: u64,
     last_sequence: u64,
     /// The position of the last unit that will be written.
     position: Position,
@@ -467,6 +468,11 @@ impl Writer {
         self.state == State::Open && self.fault.is_none() && !self.distrusts_connection
     }
 
+    /// The first chunk that an unanswered append carries, if one is unanswered; a barrier begins behind the last.
+    pub(super) fn first_unanswered(&self) -> Option<u64> {
+        self.placed.iter().map(|placed| placed.first_sequence).min()
+    }
+
     /// The end of what was formed so far.
     pub(super) fn tail(&self) -> Tail {
         self.tail
@@ -601,7 +607,7 @@ impl Writer {
             self.strict_placed_ms = Some(now_ms);
         }
         let position = if self.breaks(Rule::ClaimWhatIsCarried) { self.pushed() } else { self.gathered.taken() };
-        self.placed.push(Placed { ticket, level, last_sequence, position, placed_ms: now_ms });
+        self.placed.push(Placed { ticket, level, first_sequence, last_sequence, position, placed_ms: now_ms });
         if planted(Bug::AckBeforeComplete) {
             self.advance(position, last_sequence, level);
         }

@@ -173,13 +173,13 @@ pub(crate) fn i7_bytes_are_bounded(contents: &Contents, live: u64, log_bytes_min
     })
 }
 
-/// I7: no part is left that the manifest does not list. A covered chunk may be, until the next flip: it was appended
-/// again before anybody knew that a flip had happened.
-pub(crate) fn i7_no_part_is_superfluous(contents: &Contents) -> Checked {
+/// I7: nothing is left that the manifest has made superfluous.
+pub(crate) fn i7_nothing_is_superfluous(contents: &Contents) -> Checked {
     let manifest = contents.manifest.as_ref().and_then(|bytes| Manifest::decode(bytes).ok()).unwrap_or_default();
     let is_listed = |id: &u64| manifest.parts.iter().any(|part| part.id == *id);
-    let superfluous = contents.parts.keys().filter(|id| !is_listed(id)).count();
-    ensure("I7", superfluous == 0, || format!("{superfluous} parts are superfluous"))
+    let parts = contents.parts.keys().filter(|id| !is_listed(id)).count();
+    let chunks = contents.log.range(..=manifest.upto_sequence).count();
+    ensure("I7", parts + chunks == 0, || format!("{parts} parts and {chunks} chunks are superfluous"))
 }
 
 /// I9: what a failed command leaves behind.

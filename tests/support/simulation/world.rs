@@ -411,7 +411,7 @@ impl World {
         checks::i7_bytes_are_bounded(&self.medium.storage.stored, live, log_bytes_min)?;
         // After a loss, what might help somebody is spared. What comes twice is noticed by the next owner.
         if !self.is_lossy && self.consented == 0 && !host.has_repeats {
-            checks::i7_no_part_is_superfluous(&self.medium.storage.stored)?;
+            checks::i7_nothing_is_superfluous(&self.medium.storage.stored)?;
         }
         let Some(host) = self.owner.as_mut() else { return Ok(()) };
         let now_ms = host.clock(self.now_ms);
