@@ -23,7 +23,7 @@ const PAGE: Page = Page { name: "durability", part: "errors" };
 const LOG_ID: u64 = 0x0123_4567_89ab_cdef;
 const OTHER_LOG_ID: u64 = 0xfedc_ba98_7654_3210;
 const ERASED: Erased = Erased { log_id: LOG_ID, durable_sequence: 480, found: None };
-const TAIL_LOSS: TailLoss = TailLoss { from: 471, to: 480 };
+const TAIL_LOSS: TailLoss = TailLoss { from: 471, to: 480, may_be_accepted: false };
 const BROKEN: LogBreak =
     LogBreak { last_good: 470, first_bad: 471, next_good: Some(472), damage: Damage::Chunk(BAD_CHUNK) };
 const BAD_CHECKSUM: DecodeFault =
@@ -111,6 +111,7 @@ fn open_errors() -> Vec<(&'static str, OpenError)> {
         ("5", OpenError::CorruptLog(BROKEN)),
         ("5", OpenError::CorruptLog(LogBreak { last_good: 0, first_bad: 1, next_good: None, ..BROKEN })),
         ("6", OpenError::DataLoss(TAIL_LOSS)),
+        ("6", OpenError::DataLoss(TailLoss { may_be_accepted: true, ..TAIL_LOSS })),
         ("7", too_new(StoredValue::Manifest)),
         ("7", too_new(StoredValue::Chunk(471))),
         ("", OpenError::Locked),

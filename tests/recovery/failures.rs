@@ -268,6 +268,7 @@ fn refusals_say_what_is_wrong_with_which_value_and_what_to_do() {
     let torn = DecodeFault::Torn { has: 10, needs: 72 };
     let broken = LogBreak { last_good: 7, first_bad: 8, next_good: Some(12), damage: Damage::Missing };
     let erased = Erased { log_id: 0xab, durable_sequence: 9, found: None };
+    let lost = TailLoss { from: 8, to: 9, may_be_accepted: false };
     let reason = "an effect on no key";
     let cases: &[(OpenError, &str)] = &[
         (
@@ -299,9 +300,14 @@ fn refusals_say_what_is_wrong_with_which_value_and_what_to_do() {
              Nothing before it can be saved, and nothing was changed",
         ),
         (
-            OpenError::DataLoss(TailLoss { from: 8, to: 9 }),
+            OpenError::DataLoss(lost),
             "the chunks 8 to 9 were durable and are gone from the end of the log. \
              To go on without them, open with on_data_loss: Accept",
+        ),
+        (
+            OpenError::DataLoss(TailLoss { may_be_accepted: true, ..lost }),
+            "the chunks 8 to 9 were durable and are gone from the end of the log; it may be a loss that was accepted \
+             before, since when no witness was noted. To go on without them, open with on_data_loss: Accept",
         ),
         (
             OpenError::TooNew { value: StoredValue::Chunk(5), major: 2, flags: 3 },
@@ -330,7 +336,7 @@ fn refusals_say_what_is_wrong_with_which_value_and_what_to_do() {
     }
     let rest = Loss::Rest(broken).to_string();
     assert!(rest.ends_with("the next whole one is chunk 12; what stood behind is in quarantine"), "{rest}");
-    assert!(Loss::Tail(TailLoss { from: 8, to: 9 }).to_string().starts_with("the chunks 8 to 9"));
+    assert!(Loss::Tail(lost).to_string().starts_with("the chunks 8 to 9"));
     assert!(Loss::Erased(erased).to_string().ends_with("it was erased"));
 }
 

@@ -1,9 +1,13 @@
 //! Rules 1 and 6: what was seen durable has to be there, all of it or at all.
 
-use brooklet::persist::{Erased, Loss, Manifest, OnCorruption, OpenError, RecoveryConfig, Tail, TailLoss, Witness};
+use brooklet::persist::{
+    Erased, Loss, Manifest, OnCorruption, OpenError, RecoveryConfig, StorageFault, Tail, TailLoss, Witness,
+};
 
-use crate::history::{History, LOG_ID, NEW_LOG_ID, accepting, config, read_only, salvaging, tearable};
-use crate::storage::{Level, MemoryStorage, Place};
+use crate::history::{
+    History, LOG_ID, NEW_LOG_ID, accepting, config, contents, read_only, requests, salvaging, tearable,
+};
+use crate::storage::{Fault, Level, MemoryStorage, Place};
 use crate::{SMALL, check_goes_on};
 
 #[test]
@@ -60,11 +64,12 @@ fn r6_a_second_loss_of_a_marked_log_is_told_and_not_marked_again() {
     storage.witness = Some(witness);
     history.open(&mut storage, accepting()).expect("the loss is accepted");
     let marked = storage.stored.clone();
-    witness.durable_sequence += 5;
-    storage.witness = Some(witness);
+    let epoch = *storage.stored.epochs.last().expect("it was claimed");
+    storage.witness = Some(Witness { epoch, durable_sequence: witness.durable_sequence + 5, ..witness });
     let recovered = history.open(&mut storage, accepting()).expect("the loss is accepted");
     let last = history.last().tail.sequence;
-    assert_eq!(recovered.losses, [Loss::Tail(TailLoss { from: last + 1, to: last + 10 })]);
+    let loss = TailLoss { from: last + 1, to: last + 10, may_be_accepted: false };
+    assert_eq!(recovered.losses, [Loss::Tail(loss)]);
     assert!(recovered.is_lossy && storage.stored.without_epochs() == marked.without_epochs());
 }
 
@@ -79,7 +84,7 @@ fn r6_a_log_that_ends_before_what_was_durable_is_refused() {
     let last = history.moment_before(to);
     let from = last.tail.sequence + 1;
     (from..=to).for_each(|sequence| storage.drop_value(Place::Chunk(sequence)));
-    let loss = TailLoss { from, to };
+    let loss = TailLoss { from, to, may_be_accepted: false };
     for config in [config(), tearable(), read_only(), salvaging()] {
         assert_eq!(history.open(&mut storage, config), Err(OpenError::DataLoss(loss)));
     }
@@ -114,7 +119,7 @@ fn r6_a_torn_end_that_was_durable_is_a_loss() {
     storage.witness = Some(History::witness(history.last()));
     storage.cut_log(1);
     let to = history.last().tail.sequence;
-    let loss = TailLoss { from: history.moment_before(to).tail.sequence + 1, to };
+    let loss = TailLoss { from: history.moment_before(to).tail.sequence + 1, to, may_be_accepted: false };
     assert_eq!(history.open(&mut storage, tearable()), Err(OpenError::DataLoss(loss)));
     let config = RecoveryConfig { can_tear: true, ..accepting() };
     let recovered = history.open(&mut storage, config).expect("the loss is accepted");
@@ -130,11 +135,46 @@ fn r6_salvage_is_no_consent_to_a_lost_end() {
     let last = history.last().tail.sequence;
     storage.witness = Some(Witness { durable_sequence: last + 2, ..History::witness(history.last()) });
     storage.flip_bit(Place::Chunk(7), 5);
-    let loss = TailLoss { from: last + 1, to: last + 2 };
+    let loss = TailLoss { from: last + 1, to: last + 2, may_be_accepted: false };
     assert_eq!(history.open(&mut storage, salvaging()), Err(OpenError::DataLoss(loss)));
     let config = RecoveryConfig { on_corruption: OnCorruption::Salvage, ..accepting() };
     let recovered = history.open(&mut storage, config).expect("everything is accepted");
     assert!(matches!(recovered.losses[..], [Loss::Rest(_), Loss::Tail(found)] if found == loss));
+}
+
+/// The loss was accepted and marked, and then the owner died before it noted a witness: that of before still tells of
+/// chunks that are in quarantine. The mark does not say which ones they were, so others might be gone as well.
+#[test]
+fn r6_a_marked_loss_is_refused_until_a_witness_is_noted_and_the_refusal_says_so() {
+    let history = History::new(6, SMALL);
+    let last = history.last().tail.sequence;
+    let mut storage = history.stored(Level::Durable);
+    let witness = History::witness(history.last());
+    storage.witness = Some(witness);
+    storage.flip_bit(Place::Chunk(7), 5);
+    // The mark is the last that is written, and nobody learns that it is.
+    let operations = requests(&mut storage.clone(), salvaging()).len() as u64;
+    storage.faults.at.insert(operations - 1, Fault::FailsAfterSuccess(StorageFault::Io));
+    let failed = OpenError::Storage { doing: "marking the loss", fault: StorageFault::Io };
+    assert_eq!(history.open(&mut storage, salvaging()), Err(failed));
+    let tail = history.moment_before(7).tail;
+    let loss = TailLoss { from: tail.sequence + 1, to: last, may_be_accepted: true };
+    assert_eq!(history.open(&mut storage, salvaging()), Err(OpenError::DataLoss(loss)));
+    assert_eq!(history.open(&mut storage, read_only()), Err(OpenError::DataLoss(loss)));
+
+    let marked = contents(&storage);
+    let recovered = history.open(&mut storage, accepting()).expect("the loss is accepted");
+    assert_eq!((recovered.tail, &recovered.losses[..]), (tail, &[Loss::Tail(loss)][..]));
+    assert!(storage.stored.without_epochs() == marked.without_epochs(), "there is nothing more to mark");
+    let epoch = recovered.epoch.expect("it was claimed");
+    storage.witness = Some(Witness { epoch, durable_sequence: tail.sequence, ..witness });
+    check_goes_on(&history, &mut storage, config(), &recovered);
+
+    // What is lost behind that witness is no old loss, though the log is marked.
+    let epoch = *storage.stored.epochs.last().expect("it was claimed");
+    storage.witness = Some(Witness { epoch, durable_sequence: last, ..witness });
+    let error = history.open(&mut storage, config()).expect_err("it has not so many chunks");
+    assert!(matches!(error, OpenError::DataLoss(TailLoss { may_be_accepted: false, to, .. }) if to == last), "{error}");
 }
 
 // Whether the last owner closed it.

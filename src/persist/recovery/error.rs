@@ -135,6 +135,9 @@ pub struct TailLoss {
     pub from: u64,
     /// The last of them.
     pub to: u64,
+    /// Whether these may be a loss that was accepted before: the log is marked as lossy, and may have been opened since
+    /// the witness was noted.
+    pub may_be_accepted: bool,
 }
 
 /// What was lost, with the consent of whoever opened.
@@ -263,8 +266,12 @@ impl fmt::Display for Erased {
 
 impl fmt::Display for TailLoss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let TailLoss { from, to } = *self;
-        write!(f, "the chunks {from} to {to} were durable and are gone from the end of the log")
+        let TailLoss { from, to, may_be_accepted } = *self;
+        write!(f, "the chunks {from} to {to} were durable and are gone from the end of the log")?;
+        if may_be_accepted {
+            f.write_str("; it may be a loss that was accepted before, since when no witness was noted")?;
+        }
+        Ok(())
     }
 }
 

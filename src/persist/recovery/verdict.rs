@@ -106,10 +106,16 @@ impl Recovery {
     }
 
     /// What the witness saw behind the end. What stands behind a break that was accepted is not lost once more.
+    ///
+    /// A loss that was marked looks the same until the owner who marked it notes a witness, which may never have come to
+    /// that. The mark does not say how much was lost then, so it is no consent; but it is told.
     fn tail_loss(&self) -> Option<TailLoss> {
-        let to = self.witness?.durable_sequence;
+        let Witness { durable_sequence: to, epoch, .. } = self.witness?;
         let last = if self.losses.is_empty() { self.tail().sequence } else { self.log.last_seen() };
-        (to > last).then(|| TailLoss { from: last.saturating_add(1), to })
+        let is_marked = self.manifest.as_ref().is_some_and(|manifest| manifest.is_lossy);
+        // Whoever only looks does not read the epochs that were claimed.
+        let may_be_accepted = is_marked && (self.epoch > epoch || self.config.is_read_only);
+        (to > last).then(|| TailLoss { from: last.saturating_add(1), to, may_be_accepted })
     }
 
     pub(super) fn require_consent_to_loss(&self, error: OpenError) -> Result<(), OpenError> {
