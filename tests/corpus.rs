@@ -41,6 +41,11 @@ fn effects_keep_their_promises() {
     replay("effects", targets::effects::run);
 }
 
+#[test]
+fn restored_values_keep_their_promises() {
+    replay("restore", targets::restore::run);
+}
+
 /// Runs the body of a target on each file of its corpus, and names the file that it fails on.
 fn replay(target: &str, run: fn(&[u8])) {
     let files = corpus(target);
@@ -78,7 +83,9 @@ fn snapshots_keep_their_promises() {
 fn seeds_are_in_the_corpora() {
     let targets = [
         ("chunk", targets::chunk::seeds()),
+        ("effects", targets::effects::seeds()),
         ("manifest", targets::manifest::seeds()),
+        ("restore", targets::restore::seeds()),
         ("snapshot", targets::snapshot::seeds()),
     ];
     for (target, seeds) in targets {
@@ -95,7 +102,7 @@ fn seeds_are_in_the_corpora() {
 
 #[test]
 fn corpora_stay_small() {
-    let corpora = ["arguments", "chunk", "effects", "manifest", "operations", "snapshot"].map(corpus);
+    let corpora = ["arguments", "chunk", "effects", "manifest", "operations", "restore", "snapshot"].map(corpus);
     for files in &corpora {
         assert!(files.len() <= FILES_MAX, "{} files", files.len());
     }

@@ -7,10 +7,11 @@
 //! that); what was read, whole or in part, passes `validate()`; what was read whole bears commands of all kinds, and its
 //! own effects replay on top of it to the same state.
 
-use brooklet::ReplayError;
+use brooklet::{ReplayError, Value};
 
+use super::dump::call;
 use super::input::Input;
-use super::journals::{LATER_MS, NOW_MS, REAL, bear_traffic, changed, framed, new_engine};
+use super::journals::{LATER_MS, NOW_MS, REAL, bear_traffic, changed, framed, furnished, new_engine};
 
 pub fn run(bytes: &[u8]) {
     let mut input = Input::new(bytes);
@@ -35,4 +36,18 @@ pub fn run(bytes: &[u8]) {
             bear_traffic(&mut engine, good.to_vec(), LATER_MS);
         }
     }
+}
+
+/// What a corpus begins with beyond what was found: the effects of RESTORE, whose values no line of words can tell.
+pub fn seeds() -> Vec<(String, Vec<u8>)> {
+    let (mut source, mut engine) = (furnished(), new_engine());
+    for key in [b"e", b"p", b"n"] {
+        let Value::Bulk(dumped) = call(&mut source, NOW_MS, 0, &[b"DUMP", key]) else { continue };
+        for ttl in [&b"0"[..], b"100000"] {
+            call(&mut engine, NOW_MS, 0, &[b"RESTORE", key, ttl, &dumped, b"REPLACE"]);
+        }
+    }
+    let mut journal = b"j".to_vec();
+    engine.take_effects(&mut journal);
+    vec![("restored".into(), journal)]
 }

@@ -54,6 +54,22 @@ pub(super) const SOURCE: &[&str] = &[
     "DEL t",
 ];
 
+/// An engine with every effect there is, and with more entries and pending ones than fit into one block or page.
+pub(super) fn furnished() -> Engine {
+    let mut engine = new_engine();
+    for line in SOURCE {
+        call_line(&mut engine, NOW_MS - 1000, line);
+    }
+    for number in 0..100 {
+        let value: String =
+            (0..24_u32).map(|place| char::from(b'a' + (number * 7 + place * place * 3) as u8 % 26)).collect();
+        call_line(&mut engine, NOW_MS - 500, &format!("XADD s * name {value} number {number}"));
+    }
+    call_line(&mut engine, NOW_MS - 400, "XREADGROUP GROUP g a COUNT 70 STREAMS s >");
+    call_line(&mut engine, NOW_MS - 300, "XREADGROUP GROUP g b COUNT 20 STREAMS s >");
+    engine
+}
+
 /// What a survivor has to bear.
 pub(super) const TRAFFIC: &[&str] = &[
     "XINFO STREAM s FULL COUNT 0",

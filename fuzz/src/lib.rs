@@ -10,6 +10,8 @@ mod compare;
 #[path = "../../tests/support/model/mod.rs"]
 mod model;
 
+#[path = "../../tests/support/sealed.rs"]
+mod sealed;
 #[path = "../../tests/support/storage.rs"]
 mod storage;
 
@@ -18,6 +20,7 @@ pub mod chunk;
 pub mod effects;
 pub mod manifest;
 pub mod operations;
+pub mod restore;
 pub mod snapshot;
 
 mod dump;

@@ -15,7 +15,7 @@ use brooklet::{Engine, PartNames, PartSpan, SnapshotStep};
 
 use super::dump::{call_line, dump};
 use super::input::Input;
-use super::journals::{KEYS, NOW_MS, SOURCE, TRAFFIC, new_engine};
+use super::journals::{KEYS, NOW_MS, TRAFFIC, furnished, new_engine};
 use super::values::{LOG_ID, Place, Record, change_record, key, mend_seal, records, told};
 
 /// No snapshot of so little has so many units.
@@ -56,17 +56,7 @@ pub fn seeds() -> Vec<(String, Vec<u8>)> {
 
 /// The parts of a real snapshot: keys, and blocks and pending entries in units of their own.
 static REAL: LazyLock<Vec<Record>> = LazyLock::new(|| {
-    let mut engine = new_engine();
-    for line in SOURCE {
-        call_line(&mut engine, NOW_MS - 1000, line);
-    }
-    for number in 0..100 {
-        let value: String =
-            (0..24_u32).map(|place| char::from(b'a' + (number * 7 + place * place * 3) as u8 % 26)).collect();
-        call_line(&mut engine, NOW_MS - 500, &format!("XADD s * name {value} number {number}"));
-    }
-    call_line(&mut engine, NOW_MS - 400, "XREADGROUP GROUP g a COUNT 70 STREAMS s >");
-    call_line(&mut engine, NOW_MS - 300, "XREADGROUP GROUP g b COUNT 20 STREAMS s >");
+    let mut engine = furnished();
     let mut stored = Units::default();
     let spans = stored.take_snapshot(&mut engine, &mut |_, _| {}).0;
     let part = |(id, span): (usize, &PartSpan)| {
