@@ -16,10 +16,14 @@ use crate::tools::{need_cargo_tool, root};
 const CARGO_DENY_VERSION: &str = "0.20.2";
 
 /// What the test programs read from the environment to know how long to run.
-const VARIABLES: [(&str, &str); 9] = [
+const VARIABLES: [(&str, &str); 13] = [
     ("BROOKLET_MODEL_OPS", "2000000"),
     ("BROOKLET_REPLAY_OPS", "2000000"),
     ("BROOKLET_DIFFERENTIAL_OPS", "1000000"),
+    ("BROOKLET_SNAPSHOT_OPS", "2000000"),
+    ("BROOKLET_LARGE_MB", "100"),
+    ("BROOKLET_CUT_STEP", "1"),
+    ("BROOKLET_RECOVERY_SEEDS", "10000"),
     ("BROOKLET_SIMULATION_SEEDS", "20000"),
     ("BROOKLET_SIMULATION_STEPS", "2000"),
     ("BROOKLET_STORE_SEEDS", "20000"),
