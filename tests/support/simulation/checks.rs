@@ -158,19 +158,26 @@ pub(crate) fn i6_one_owner_at_a_time(contents: &Contents) -> Checked {
     Ok(())
 }
 
-/// I7: the storage does not grow without bound.
-pub(crate) fn i7_bytes_are_bounded(contents: &Contents, live: u64, log_bytes_min: u64) -> Checked {
+/// I7: the storage does not grow without bound: three times what is live, and a fixed number of bytes.
+pub(crate) fn i7_bytes_are_bounded(contents: &Contents, live: u64, bytes_more: u64) -> Checked {
     let bytes = |values: &BTreeMap<u64, crate::storage::Bytes>| values.values().map(|it| it.len() as u64).sum::<u64>();
     let listed = contents.manifest.as_ref().and_then(|bytes| Manifest::decode(bytes).ok());
     let listed: u64 = listed.iter().flat_map(|manifest| &manifest.parts).map(|part| u64::from(part.length)).sum();
     let manifest = contents.manifest.as_ref().map_or(0, |bytes| bytes.len() as u64);
     let (log, parts) = (bytes(&contents.log), bytes(&contents.parts));
-    let bound = 3 * live + 2 * log_bytes_min;
+    let bound = 3 * live + bytes_more;
     ensure("I7", log + parts + manifest <= bound, || {
         format!(
             "{log} bytes of log, {parts} of parts ({listed} listed), {manifest} of manifest; {live} are live, {bound} are allowed"
         )
     })
+}
+
+/// The bytes of parts that no manifest lists.
+pub(crate) fn unlisted_bytes(contents: &Contents) -> u64 {
+    let manifest = contents.manifest.as_ref().and_then(|bytes| Manifest::decode(bytes).ok()).unwrap_or_default();
+    let is_listed = |id: &u64| manifest.parts.iter().any(|part| part.id == *id);
+    contents.parts.iter().filter(|(id, _)| !is_listed(id)).map(|(_, bytes)| bytes.len() as u64).sum()
 }
 
 /// I7: nothing is left that the manifest has made superfluous.

@@ -250,6 +250,8 @@ impl World {
             self.promises.forget_ids_above(self.latest_ms);
         }
         let (epoch, tail) = (recovered.epoch.unwrap_or(0), recovered.tail);
+        let has_lost = !recovered.losses.is_empty();
+        self.spared_bytes = if has_lost { checks::unlisted_bytes(&self.medium.storage.stored) } else { 0 };
         let offset = position - engine.position().0;
         let store = Store::new(self.plan.store.clone(), &engine, recovered, self.now_ms).map_err(refused)?;
         if let Some(last) = last_view.filter(|last| last.position == position) {
