@@ -125,11 +125,12 @@ impl World {
             }
             9 if self.random.percent(50) => {
                 // Something that was lost once, in the place of what was written instead. Where both follow the same
-                // chunk nobody can tell which of them was lost.
+                // chunk nobody can tell which of them was lost; nor where the other one was cut short.
                 let stored = &self.medium.storage.stored.log;
                 let follows = |bytes: &Bytes| Chunk::decode(bytes).ok().map(|chunk| chunk.previous);
                 let differs = |(sequence, bytes): &&(u64, Bytes)| {
-                    stored.get(sequence).is_some_and(|it| follows(it) != follows(bytes))
+                    let there = stored.get(sequence).and_then(follows);
+                    there.is_some() && there != follows(bytes)
                 };
                 let (sequence, bytes) = self.medium.lost.iter().rfind(differs)?.clone();
                 self.medium.storage.stored.log.insert(sequence, bytes);
