@@ -15,9 +15,10 @@
 //! *Why not a request that both appends and puts parts.* It would be one transaction less for a small snapshot; but an
 //! append would fail for reasons of the snapshot, and its repetition would be larger than the attempt.
 //!
-//! *The clock.* Chunks, manifests and witnesses tell the latest time that a command may have seen, and after an unclean
-//! end commands see a later one. So their time never goes back, though the host's may. While the host's is still behind
-//! that, an end is not called clean: the next owner would believe the host, and what was lost before could be given again.
+//! *The clock.* Chunks, manifests and witnesses tell the latest time that a command may have seen, and after an
+//! unclean end commands see a later one; nor is it ever earlier than the opening. So their time never goes back,
+//! though the host's may. While the host's is still behind that, an end is not called clean: the next owner would
+//! believe the host, and what was lost before could be given again.
 //!
 //! *Invariants*
 //! 1. At most one request is under way that is not the writer's.
@@ -71,7 +72,8 @@ pub struct Store {
     placed: Option<Placed>,
     /// Never goes back.
     clock_ms: u64,
-    /// Where the clock began: later than anything that may have been seen before an unclean end.
+    /// Where the clock began: not before the opening, and later than anything that is known to have been seen before an
+    /// unclean end.
     clock_ms_min: u64,
     state: State,
     last_fault: Option<StorageFault>,
@@ -108,12 +110,9 @@ impl Store {
     ) -> Result<Store, EncodeFault> {
         debug_assert!(engine.config().journal, "an engine that writes no journal");
         let epoch = recovered.epoch.ok_or(EncodeFault::OutOfRange)?;
-        let clock_ms = if recovered.was_clean || planted(Bug::ReuseIdAfterCrash) {
-            0
-        } else {
-            // Whoever has lost what was last noted has been before now: so the clock must not go back behind now either.
-            now_ms.max(recovered.clock_ms.saturating_add(1))
-        };
+        let noted_ms = if recovered.was_clean { 0 } else { recovered.clock_ms.saturating_add(1) };
+        // What was lost once, even before a clean end, may have been seen at any time up to now.
+        let clock_ms = if planted(Bug::ReuseIdAfterCrash) { 0 } else { now_ms.max(noted_ms) };
         let mut writer = Writer::new(config.writer.clone(), recovered.tail, engine.position())?;
         writer.note_clock(clock_ms);
         writer.take_over(now_ms, epoch)?;
