@@ -434,6 +434,12 @@ impl MemoryStorage {
         &self.durable.log
     }
 
+    /// All chunks that are not durable, each as it was written each time.
+    pub(crate) fn undurable_chunks(&self) -> impl Iterator<Item = &Bytes> {
+        let logs = self.since.iter().map(|contents| &contents.log);
+        logs.flatten().filter(|(sequence, _)| !self.durable.log.contains_key(sequence)).map(|(_, bytes)| bytes)
+    }
+
     /// How many transactions are not durable.
     pub(crate) fn undurable(&self) -> usize {
         self.since.len()

@@ -119,9 +119,8 @@ impl Medium {
     /// No later sync reaches what is not durable by now.
     fn doom_undurable(&mut self) {
         if self.kind == Kind::Files {
-            let durable = self.storage.durable_log();
-            let undurable = self.storage.stored.log.iter().filter(|(sequence, _)| !durable.contains_key(sequence));
-            self.doomed.extend(undurable.map(|(_, bytes)| bytes.clone()));
+            // Also what was written anew since: the power may take that, and leave what was there before.
+            self.doomed.extend(self.storage.undurable_chunks().cloned());
         }
     }
 
