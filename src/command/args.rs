@@ -1,6 +1,6 @@
 //! The vocabulary of arguments: a cursor over them, and the few kinds of word that commands are made of.
 
-use crate::error::Error;
+use crate::error::{Error, Place};
 use crate::id::EntryId;
 use crate::number::parse_i64;
 
@@ -21,6 +21,11 @@ impl<'a> Args<'a> {
         self.rest.len()
     }
 
+    /// The place of the one that was taken last.
+    pub(crate) fn taken(&self) -> Place {
+        Place::from_end(self.rest.len() + 1)
+    }
+
     /// All that are left.
     pub(crate) fn rest(&self) -> &'a [&'a [u8]] {
         self.rest
@@ -34,7 +39,7 @@ impl<'a> Args<'a> {
     /// The next one. A command whose arity was checked calls this where the argument cannot be missing; for the rest
     /// a missing argument is a syntax error.
     #[inline(never)]
-    pub(crate) fn word(&mut self) -> Result<&'a [u8], Error<'a>> {
+    pub(crate) fn word(&mut self) -> Result<&'a [u8], Error> {
         let (&word, rest) = self.rest.split_first().ok_or(Error::Syntax)?;
         self.rest = rest;
         Ok(word)
@@ -63,17 +68,17 @@ impl<'a> Args<'a> {
     }
 
     /// The next one as a whole number.
-    pub(crate) fn integer(&mut self) -> Result<i64, Error<'a>> {
+    pub(crate) fn integer(&mut self) -> Result<i64, Error> {
         integer(self.word()?)
     }
 
     /// The next one as an entry ID; a missing sequence is 0.
-    pub(crate) fn id(&mut self) -> Result<EntryId, Error<'a>> {
+    pub(crate) fn id(&mut self) -> Result<EntryId, Error> {
         id(self.word()?)
     }
 
     /// Refuses anything that is left.
-    pub(crate) fn finish(&self) -> Result<(), Error<'a>> {
+    pub(crate) fn finish(&self) -> Result<(), Error> {
         if self.rest.is_empty() { Ok(()) } else { Err(Error::Syntax) }
     }
 }
@@ -86,19 +91,19 @@ pub(crate) fn is(word: &[u8], keyword: &str) -> bool {
 
 /// A whole number.
 #[inline(never)]
-pub(crate) fn integer<'a>(word: &[u8]) -> Result<i64, Error<'a>> {
+pub(crate) fn integer(word: &[u8]) -> Result<i64, Error> {
     parse_i64(word).ok_or(Error::NotAnInteger)
 }
 
 /// An entry ID; a missing sequence is 0.
 #[inline(never)]
-pub(crate) fn id<'a>(word: &[u8]) -> Result<EntryId, Error<'a>> {
+pub(crate) fn id(word: &[u8]) -> Result<EntryId, Error> {
     EntryId::parse(word, 0).ok_or(Error::InvalidId)
 }
 
 /// The first ID of a range: `-`, `+`, an ID, or `(` and an ID to begin behind it.
 #[inline(never)]
-pub(crate) fn range_start<'a>(word: &[u8]) -> Result<EntryId, Error<'a>> {
+pub(crate) fn range_start(word: &[u8]) -> Result<EntryId, Error> {
     match range_end_or_start(word, 0)? {
         (id, false) => Ok(id),
         (id, true) => id.successor().ok_or(Error::InvalidStart),
@@ -107,7 +112,7 @@ pub(crate) fn range_start<'a>(word: &[u8]) -> Result<EntryId, Error<'a>> {
 
 /// The last ID of a range: `-`, `+`, an ID, or `(` and an ID to end before it.
 #[inline(never)]
-pub(crate) fn range_end<'a>(word: &[u8]) -> Result<EntryId, Error<'a>> {
+pub(crate) fn range_end(word: &[u8]) -> Result<EntryId, Error> {
     match range_end_or_start(word, u64::MAX)? {
         (id, false) => Ok(id),
         (id, true) => id.predecessor().ok_or(Error::InvalidEnd),
@@ -115,7 +120,7 @@ pub(crate) fn range_end<'a>(word: &[u8]) -> Result<EntryId, Error<'a>> {
 }
 
 /// An end of a range, and whether it is excluded.
-fn range_end_or_start<'a>(word: &[u8], missing_seq: u64) -> Result<(EntryId, bool), Error<'a>> {
+fn range_end_or_start(word: &[u8], missing_seq: u64) -> Result<(EntryId, bool), Error> {
     match word {
         b"-" => Ok((EntryId::MIN, false)),
         b"+" => Ok((EntryId::MAX, false)),

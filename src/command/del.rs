@@ -7,7 +7,7 @@ use super::{Call, Flow};
 use crate::engine::effect::Effect;
 use crate::error::Error;
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     let mut removed = 0;
     for key in Args::new(call.argv, 1).rest() {
         if let Some(at) = call.lookup(key) {

@@ -11,7 +11,7 @@ use super::{Call, Flow};
 use crate::engine::dump;
 use crate::error::Error;
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     let &[_, key] = call.argv else { return Err(Error::Syntax) };
     match call.lookup(key).and_then(|at| call.engine.key(at)?.value()) {
         None => call.reply.null(),

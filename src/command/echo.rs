@@ -5,7 +5,7 @@
 use super::{Call, Flow};
 use crate::error::Error;
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     let &[_, message] = call.argv else { return Err(Error::Syntax) };
     call.reply.bulk(message);
     Ok(Flow::Done)

@@ -6,7 +6,7 @@ use super::args::Args;
 use super::{Call, Flow};
 use crate::error::Error;
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     let mut existing = 0;
     for key in Args::new(call.argv, 1).rest() {
         existing += u64::from(call.lookup(key).is_some());

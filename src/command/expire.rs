@@ -8,12 +8,12 @@ use super::{Call, Flow};
 use crate::engine::effect::Effect;
 use crate::error::Error;
 
-pub(super) fn run_seconds<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
-    Expire::parse(call.argv, call.now_ms, 1000, "expire")?.run(call)
+pub(super) fn run_seconds(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+    Expire::parse(call.argv, call.now_ms, 1000)?.run(call)
 }
 
-pub(super) fn run_milliseconds<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
-    Expire::parse(call.argv, call.now_ms, 1, "pexpire")?.run(call)
+pub(super) fn run_milliseconds(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+    Expire::parse(call.argv, call.now_ms, 1)?.run(call)
 }
 
 struct Expire<'a> {
@@ -33,15 +33,15 @@ struct Condition {
 
 impl<'a> Expire<'a> {
     /// The options are read before the time they follow, as in Redis: of two errors theirs is shown.
-    fn parse(argv: &'a [&'a [u8]], now_ms: u64, unit_ms: i64, command: &'static str) -> Result<Expire<'a>, Error<'a>> {
+    fn parse(argv: &'a [&'a [u8]], now_ms: u64, unit_ms: i64) -> Result<Expire<'a>, Error> {
         let mut args = Args::new(argv, 1);
         let (key, time) = (args.word()?, args.word()?);
         let condition = Condition::parse(args)?;
         let at_ms = integer(time)?.checked_mul(unit_ms).and_then(|time_ms| time_ms.checked_add_unsigned(now_ms));
-        Ok(Expire { key, at_ms: at_ms.ok_or(Error::InvalidExpire { command })?, condition })
+        Ok(Expire { key, at_ms: at_ms.ok_or(Error::InvalidExpire)?, condition })
     }
 
-    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
         let found = call.lookup(self.key);
         let expires_ms = found.and_then(|at| call.engine.key(at)).and_then(|key| key.expires_ms());
         let Some(at) = found.filter(|_| self.condition.holds(expires_ms, self.at_ms)) else {
@@ -59,15 +59,15 @@ impl<'a> Expire<'a> {
 }
 
 impl Condition {
-    fn parse(args: Args<'_>) -> Result<Condition, Error<'_>> {
+    fn parse(mut args: Args<'_>) -> Result<Condition, Error> {
         let mut condition = Condition::default();
-        for &option in args.rest() {
+        while let Some(option) = args.next() {
             let flag = match option {
                 _ if is(option, "NX") => &mut condition.none,
                 _ if is(option, "XX") => &mut condition.some,
                 _ if is(option, "GT") => &mut condition.later,
                 _ if is(option, "LT") => &mut condition.earlier,
-                _ => return Err(Error::UnsupportedOption { option }),
+                _ => return Err(Error::UnsupportedOption(args.taken())),
             };
             *flag = true;
         }

@@ -10,16 +10,16 @@ use super::{Call, Flow};
 use crate::engine::DATABASES;
 use crate::error::Error;
 
-pub(super) fn run_all<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run_all(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     run(call, None)
 }
 
-pub(super) fn run_database<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run_database(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     let database = call.session.database;
     run(call, Some(database))
 }
 
-fn run<'a>(call: &mut Call<'_, 'a>, database: Option<u8>) -> Result<Flow, Error<'a>> {
+fn run(call: &mut Call<'_, '_>, database: Option<u8>) -> Result<Flow, Error> {
     parse(Args::new(call.argv, 1))?;
     let keys = match database {
         Some(database) => call.engine.database(database).len(),
@@ -31,7 +31,7 @@ fn run<'a>(call: &mut Call<'_, 'a>, database: Option<u8>) -> Result<Flow, Error<
     Ok(Flow::Done)
 }
 
-fn parse(mut args: Args<'_>) -> Result<(), Error<'_>> {
+fn parse(mut args: Args<'_>) -> Result<(), Error> {
     // Either word may stand there, not both.
     let _ = args.keyword("ASYNC") || args.keyword("SYNC");
     args.finish()

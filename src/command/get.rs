@@ -6,7 +6,7 @@ use super::{Call, Flow};
 use crate::engine::{KeyRef, Stored};
 use crate::error::Error;
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     let &[_, key] = call.argv else { return Err(Error::Syntax) };
     let found = call.lookup(key);
     write_bytes(call, found)?;
@@ -14,7 +14,7 @@ pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
 }
 
 /// Writes the byte string of a key, or a null for no key. An error if the key holds something else.
-pub(super) fn write_bytes<'a>(call: &mut Call<'_, 'a>, found: Option<KeyRef>) -> Result<(), Error<'a>> {
+pub(super) fn write_bytes(call: &mut Call<'_, '_>, found: Option<KeyRef>) -> Result<(), Error> {
     match found.and_then(|at| call.engine.key(at)).and_then(|key| key.value()) {
         None => call.reply.null(),
         Some(Stored::Bytes(bytes)) => call.reply.bulk(bytes),

@@ -15,7 +15,7 @@ use crate::sort::sort;
 const COMPARED_MAX: usize = 16;
 
 /// Reads all words as entry IDs; if one is not, nothing is done with the others.
-pub(super) fn parse<'a>(words: &[&'a [u8]]) -> Result<Vec<EntryId>, Error<'a>> {
+pub(super) fn parse(words: &[&[u8]]) -> Result<Vec<EntryId>, Error> {
     let mut ids = Vec::new();
     ids.try_reserve_exact(words.len()).map_err(|_| Error::OutOfMemory)?;
     for word in words {
@@ -35,7 +35,7 @@ pub(super) struct Repeats<'i> {
 }
 
 impl<'i> Repeats<'i> {
-    pub(super) fn new<'a>(ids: &'i [EntryId]) -> Result<Repeats<'i>, Error<'a>> {
+    pub(super) fn new(ids: &'i [EntryId]) -> Result<Repeats<'i>, Error> {
         let mut before = Vec::new();
         if ids.len() > COMPARED_MAX && !ids.is_sorted_by(|one, other| one < other) {
             let mut places = Vec::new();
@@ -82,7 +82,7 @@ pub(super) struct Decided {
 
 impl Decided {
     /// Adds what was decided for the ID at this place, which lies behind those before.
-    pub(super) fn push<'a>(&mut self, place: usize, item: Owned) -> Result<(), Error<'a>> {
+    pub(super) fn push(&mut self, place: usize, item: Owned) -> Result<(), Error> {
         try_push(&mut self.places, place as u32)?;
         try_push(&mut self.items, item)?;
         Ok(())
@@ -97,7 +97,7 @@ impl Decided {
 
 /// `[KEEPREF | DELREF | ACKED] IDS numids id [id ...]`, as XDELEX and XACKDEL take it. The words come in any order, and
 /// a later block of IDs replaces an earlier one.
-pub(super) fn parse_with_references<'a>(args: &mut Args<'a>) -> Result<(References, &'a [&'a [u8]]), Error<'a>> {
+pub(super) fn parse_with_references<'a>(args: &mut Args<'a>) -> Result<(References, &'a [&'a [u8]]), Error> {
     let (mut references, mut ids) = (References::Keep, None);
     while let Some(word) = args.next() {
         if let Some(given) = References::parse(word) {

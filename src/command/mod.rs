@@ -5,7 +5,7 @@
 //! state as it was.
 
 use crate::engine::{Database, Engine, KeyRef, Position, Session, effect::Effect};
-use crate::error::Error;
+use crate::error::{Error, Known};
 use crate::group::{Group, GroupKey};
 use crate::id::EntryId;
 use crate::planted::{Bug, planted};
@@ -95,6 +95,8 @@ pub(crate) struct Call<'e, 'a> {
     pub(crate) start: Mark,
     /// The newest effect that the reply tells of.
     pub(crate) depends: Position,
+    /// What error lines show.
+    pub(crate) known: Known<'a>,
 }
 
 impl<'a> Call<'_, 'a> {
@@ -129,31 +131,31 @@ impl<'a> Call<'_, 'a> {
     }
 
     /// The stream of this name. An error if the key holds something else.
-    pub(crate) fn lookup_stream(&mut self, name: &[u8]) -> Result<Option<KeyRef>, Error<'a>> {
+    pub(crate) fn lookup_stream(&mut self, name: &[u8]) -> Result<Option<KeyRef>, Error> {
         let Some(at) = self.lookup(name) else { return Ok(None) };
         if self.engine.stream(at).is_some() { Ok(Some(at)) } else { Err(Error::WrongType) }
     }
 
     /// The stream of this name, and its group. None if either is missing.
-    pub(crate) fn lookup_group(&mut self, name: &[u8], group: &[u8]) -> Result<Option<(KeyRef, GroupKey)>, Error<'a>> {
+    pub(crate) fn lookup_group(&mut self, name: &[u8], group: &[u8]) -> Result<Option<(KeyRef, GroupKey)>, Error> {
         let Some(at) = self.lookup_stream(name)? else { return Ok(None) };
         Ok(self.engine.stream(at).and_then(|stream| stream.group(group)).map(|(key, _)| (at, key)))
     }
 
     /// Applies an effect and writes it to the journal.
-    pub(crate) fn commit(&mut self, at: KeyRef, effect: &Effect<'_>) -> Result<(), Error<'a>> {
+    pub(crate) fn commit(&mut self, at: KeyRef, effect: &Effect<'_>) -> Result<(), Error> {
         self.engine.commit(at, effect)?;
         Ok(())
     }
 
     /// The same for an effect that was promised.
-    pub(crate) fn commit_promised(&mut self, at: KeyRef, effect: &Effect<'_>) -> Result<(), Error<'a>> {
+    pub(crate) fn commit_promised(&mut self, at: KeyRef, effect: &Effect<'_>) -> Result<(), Error> {
         self.engine.commit_promised(at, effect)?;
         Ok(())
     }
 
     /// Makes room in the journal for an effect that will be committed after others.
-    pub(crate) fn promise(&mut self, at: KeyRef, effect: &Effect<'_>) -> Result<(), Error<'a>> {
+    pub(crate) fn promise(&mut self, at: KeyRef, effect: &Effect<'_>) -> Result<(), Error> {
         self.engine.promise(at, effect)?;
         Ok(())
     }
@@ -164,13 +166,12 @@ impl<'a> Call<'_, 'a> {
     }
 
     /// Fails if the reply written so far did not fit: to be asked before the state is changed.
-    pub(crate) fn check_reply(&self) -> Result<(), Error<'a>> {
-        let bytes_max = self.engine.config().reply_bytes_max;
-        self.reply.check().map_err(|overflow| Error::from_overflow(overflow, bytes_max))
+    pub(crate) fn check_reply(&self) -> Result<(), Error> {
+        Ok(self.reply.check()?)
     }
 
     /// An empty stream under this name, which must be free.
-    pub(crate) fn create_stream(&mut self, name: &[u8]) -> Result<KeyRef, Error<'a>> {
+    pub(crate) fn create_stream(&mut self, name: &[u8]) -> Result<KeyRef, Error> {
         let at = self.engine.find_or_create(self.session.database, name)?;
         if self.engine.key(at).is_some_and(|key| key.value().is_some()) {
             // Expired, and there was no memory to say so.
@@ -192,12 +193,12 @@ impl<'a> Call<'_, 'a> {
 
 /// The stream that a lookup found. Between the lookup and the first effect it is there: the error only stands where
 /// there would otherwise be a panic.
-fn found_stream<'a>(engine: &Engine, at: KeyRef) -> Result<&Stream, Error<'a>> {
+fn found_stream(engine: &Engine, at: KeyRef) -> Result<&Stream, Error> {
     engine.stream(at).ok_or(Error::NoSuchKey)
 }
 
 /// The stream and the group that a lookup found.
-fn found_group<'a>(engine: &Engine, found: (KeyRef, GroupKey)) -> Result<(&Stream, &Group), Error<'a>> {
+fn found_group(engine: &Engine, found: (KeyRef, GroupKey)) -> Result<(&Stream, &Group), Error> {
     let stream = found_stream(engine, found.0)?;
     Ok((stream, stream.groups().group(found.1).ok_or(Error::NoSuchKey)?))
 }
@@ -210,6 +211,6 @@ fn reply_help(call: &mut Call<'_, '_>, lines: &[&str]) -> Flow {
 }
 
 /// Containers are never run themselves: the table resolves their subcommands.
-fn no_container<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
-    Err(Error::UnknownCommand { argv: call.argv })
+fn no_container(_: &mut Call<'_, '_>) -> Result<Flow, Error> {
+    Err(Error::UnknownCommand)
 }

@@ -6,7 +6,7 @@ use super::{Call, Flow};
 use crate::engine::effect::Effect;
 use crate::error::Error;
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     let &[_, key] = call.argv else { return Err(Error::Syntax) };
     let found = call.lookup(key);
     let expires = |at| call.engine.key(at).is_some_and(|key| key.expires_ms().is_some());

@@ -5,11 +5,11 @@
 use super::{Call, Flow};
 use crate::error::Error;
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     match call.argv {
         [_] => call.reply.simple("PONG"),
         [_, message] => call.reply.bulk(message),
-        _ => return Err(Error::Arity { command: "ping" }),
+        _ => return Err(Error::Arity),
     }
     Ok(Flow::Done)
 }

@@ -34,7 +34,7 @@ pub(super) struct ReadLimits {
 
 impl<'a> ReadOptions<'a> {
     /// Reads the words of XREAD, or of XREADGROUP.
-    pub(super) fn parse(argv: &'a [&'a [u8]], is_group_read: bool) -> Result<ReadOptions<'a>, Error<'a>> {
+    pub(super) fn parse(argv: &'a [&'a [u8]], is_group_read: bool) -> Result<ReadOptions<'a>, Error> {
         let mut args = Args::new(argv, 1);
         let mut options = ReadOptions {
             group: None,
@@ -64,7 +64,7 @@ impl<'a> ReadOptions<'a> {
     }
 
     /// Takes one option with its operand.
-    fn accept(&mut self, args: &mut Args<'a>, is_group_read: bool) -> Result<bool, Error<'a>> {
+    fn accept(&mut self, args: &mut Args<'a>, is_group_read: bool) -> Result<bool, Error> {
         let has_operand = args.len() > 1;
         if has_operand && args.keyword("BLOCK") {
             self.block_ms = Some(timeout(args.word()?)?);
@@ -75,13 +75,13 @@ impl<'a> ReadOptions<'a> {
         } else if has_operand && args.keyword("MAXSIZE") {
             self.limits.max_size = Some(positive(args.word()?).ok_or(Error::MaxSizeNotPositive)?);
         } else if args.len() > 2 && args.keyword("GROUP") {
-            only_group_read("GROUP", is_group_read)?;
+            only_group_read(args, is_group_read)?;
             self.group = Some((args.word()?, args.word()?));
         } else if args.keyword("NOACK") {
-            only_group_read("NOACK", is_group_read)?;
+            only_group_read(args, is_group_read)?;
             self.no_ack = true;
         } else if has_operand && args.keyword("CLAIM") {
-            only_group_read("CLAIM", is_group_read)?;
+            only_group_read(args, is_group_read)?;
             let min_idle = parse_i64(args.word()?).ok_or(Error::MinIdleNotInteger)?;
             self.claim_ms = Some(u64::try_from(min_idle).map_err(|_| Error::MinIdleNegative)?);
         } else {
@@ -90,15 +90,11 @@ impl<'a> ReadOptions<'a> {
         Ok(true)
     }
 
-    fn accept_streams(&mut self, args: &mut Args<'a>, words: usize, is_group_read: bool) -> Result<(), Error<'a>> {
+    fn accept_streams(&mut self, args: &mut Args<'a>, words: usize, is_group_read: bool) -> Result<(), Error> {
         self.first_key = words - args.len();
         let half = args.len() / 2;
         if args.len() % 2 == 1 {
-            return Err(if is_group_read {
-                Error::Unbalanced { command: "xreadgroup", special: " or '>'" }
-            } else {
-                Error::Unbalanced { command: "xread", special: ", '+', or '$'" }
-            });
+            return Err(if is_group_read { Error::UnbalancedGroupRead } else { Error::Unbalanced });
         }
         self.keys = args.take(half).unwrap_or(&[]);
         self.ids = args.take(half).unwrap_or(&[]);
@@ -117,7 +113,7 @@ impl<'a> ReadOptions<'a> {
 }
 
 impl ReadLimits {
-    fn check<'a>(&self) -> Result<(), Error<'a>> {
+    fn check(&self) -> Result<(), Error> {
         match (self.max_count, self.count) {
             (Some(max_count), Some(count)) if max_count < count => Err(Error::MaxCountBelowCount),
             _ => Ok(()),
@@ -125,8 +121,8 @@ impl ReadLimits {
     }
 }
 
-fn only_group_read<'a>(option: &'static str, is_group_read: bool) -> Result<(), Error<'a>> {
-    if is_group_read { Ok(()) } else { Err(Error::OnlyGroupRead { option }) }
+fn only_group_read(args: &Args<'_>, is_group_read: bool) -> Result<(), Error> {
+    if is_group_read { Ok(()) } else { Err(Error::OnlyGroupRead(args.taken())) }
 }
 
 fn positive(word: &[u8]) -> Option<u64> {
@@ -134,7 +130,7 @@ fn positive(word: &[u8]) -> Option<u64> {
 }
 
 /// The timeout of a blocking command, in milliseconds. One that the clock could not be added to is out of range.
-fn timeout<'a>(word: &[u8]) -> Result<u64, Error<'a>> {
+fn timeout(word: &[u8]) -> Result<u64, Error> {
     let timeout = parse_i64(word).ok_or(Error::TimeoutNotInteger)?;
     let timeout = u64::try_from(timeout).map_err(|_| Error::TimeoutNegative)?;
     if timeout > i64::MAX.unsigned_abs() - (1 << 48) { Err(Error::TimeoutOutOfRange) } else { Ok(timeout) }

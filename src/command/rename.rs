@@ -6,7 +6,7 @@ use super::{Call, Flow};
 use crate::engine::effect::Effect;
 use crate::error::Error;
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     let &[_, key, to] = call.argv else { return Err(Error::Syntax) };
     let at = call.lookup(key).ok_or(Error::NoSuchKey)?;
     if key != to {

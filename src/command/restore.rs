@@ -19,12 +19,12 @@ struct Restore<'a> {
     is_absolute: bool,
 }
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     Restore::parse(call.argv)?.run(call)
 }
 
 impl<'a> Restore<'a> {
-    fn parse(argv: &'a [&'a [u8]]) -> Result<Restore<'a>, Error<'a>> {
+    fn parse(argv: &'a [&'a [u8]]) -> Result<Restore<'a>, Error> {
         let mut args = Args::new(argv, 1);
         let (key, ttl, dumped) = (args.word()?, args.word()?, args.word()?);
         let mut restore = Restore { key, ttl, dumped, replaces: false, is_absolute: false };
@@ -52,7 +52,7 @@ impl<'a> Restore<'a> {
         Ok(restore)
     }
 
-    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
         let found = call.lookup(self.key);
         if found.is_some() && !self.replaces {
             return Err(Error::BusyKey);
@@ -83,7 +83,7 @@ impl<'a> Restore<'a> {
         Ok(Flow::Done)
     }
 
-    fn expires_ms(&self, now_ms: u64) -> Result<Option<u64>, Error<'a>> {
+    fn expires_ms(&self, now_ms: u64) -> Result<Option<u64>, Error> {
         let ttl = u64::try_from(integer(self.ttl)?).map_err(|_| Error::NegativeTtl)?;
         let base_ms = if self.is_absolute { 0 } else { now_ms };
         Ok((ttl > 0).then(|| base_ms.saturating_add(ttl)))

@@ -6,7 +6,7 @@ use crate::engine::effect::Effect;
 use crate::engine::{
     DATABASES, Engine, KeyRef, Outcome, OwnedRequest, Position, Purpose, Session, Waiter, WaiterId, clamp_now,
 };
-use crate::error::Error;
+use crate::error::{Error, Known, Request};
 use crate::memory::try_push;
 use crate::planted::{Bug, planted};
 use crate::reply::Reply;
@@ -42,7 +42,7 @@ impl Engine {
             Flow::Block(block) => match self.wait(session, argv, block) {
                 Ok(waiter) => Outcome::Blocked(waiter),
                 Err(error) => {
-                    error.reply(reply);
+                    self.show_error(error, argv, Known::default(), reply);
                     Outcome::Done(written.unwrap_or(depends))
                 }
             },
@@ -65,7 +65,7 @@ impl Engine {
         }
         if batch.iter().any(|argv| self.check_command(argv).is_err()) {
             self.counters_mut().count_error(Error::ExecAbort.prefix());
-            Error::ExecAbort.reply(reply);
+            self.show_error(Error::ExecAbort, &[], Known::default(), reply);
             return Outcome::Done(Position(0));
         }
         self.open_unit();
@@ -88,7 +88,7 @@ impl Engine {
         match self.check_command(argv) {
             Ok(_) => true,
             Err(error) => {
-                error.reply(reply);
+                self.show_error(error, argv, Known::default(), reply);
                 false
             }
         }
@@ -133,16 +133,24 @@ impl Engine {
         let refused = session.database >= DATABASES;
         if refused {
             self.counters_mut().count_error(Error::DatabaseRange.prefix());
-            Error::DatabaseRange.reply(reply);
+            self.show_error(Error::DatabaseRange, &[], Known::default(), reply);
         }
         refused
     }
 
+    /// Writes the line of an error.
+    #[cold]
+    #[inline(never)]
+    fn show_error(&self, error: Error, argv: &[&[u8]], known: Known<'_>, reply: &mut Reply) {
+        let bytes_max = self.config().reply_bytes_max;
+        error.reply(&Request { argv, command: table::name(argv), bytes_max, known }, reply);
+    }
+
     /// Whether a command could be run at all.
-    fn check_command<'a>(&self, argv: &'a [&'a [u8]]) -> Result<(usize, &'static CommandInfo), Error<'a>> {
+    fn check_command(&self, argv: &[&[u8]]) -> Result<(usize, &'static CommandInfo), Error> {
         let (place, command) = table::find(argv)?;
         if !table::is_arity_right(command, argv.len()) {
-            return Err(Error::Arity { command: command.name });
+            return Err(Error::Arity);
         }
         if command.flags.deny_oom && self.is_memory_exceeded() {
             return Err(Error::OutOfMemory);
@@ -151,7 +159,7 @@ impl Engine {
     }
 
     /// Makes a blocked caller a waiter.
-    fn wait<'a>(&mut self, session: Session, argv: &'a [&'a [u8]], block: Block) -> Result<WaiterId, Error<'a>> {
+    fn wait<'a>(&mut self, session: Session, argv: &'a [&'a [u8]], block: Block) -> Result<WaiterId, Error> {
         let mut keys = alloc::vec::Vec::new();
         let names = argv.iter().skip(block.first_key).take(block.keys);
         let collected = names.into_iter().try_for_each(|name| {
@@ -240,7 +248,7 @@ fn run<'a>(
                 engine.counters_mut().command(place).rejected_calls += 1;
             }
             engine.counters_mut().count_error(error.prefix());
-            error.reply(reply);
+            engine.show_error(error, argv, Known::default(), reply);
             return (Flow::Done, Position(0));
         }
     };
@@ -248,10 +256,11 @@ fn run<'a>(
         engine.counters_mut().command(place).calls += 1;
     }
     let may_block = mode != Mode::InExec;
-    let mut call = Call { engine, reply, argv, now_ms, session, may_block, start, depends: Position(0) };
+    let mut call =
+        Call { engine, reply, argv, now_ms, session, may_block, start, depends: Position(0), known: Known::default() };
     let result = call.check_small_reply().and_then(|()| (command.run)(&mut call));
     let result = result.and_then(|flow| call.check_reply().map(|()| flow));
-    let depends = call.depends;
+    let (depends, known) = (call.depends, call.known);
     engine.release_promises();
     match result {
         Ok(flow) => (flow, depends),
@@ -259,7 +268,7 @@ fn run<'a>(
             reply.truncate(start);
             engine.counters_mut().command(place).failed_calls += 1;
             engine.counters_mut().count_error(error.prefix());
-            error.reply(reply);
+            engine.show_error(error, argv, known, reply);
             (Flow::Done, depends)
         }
     }
@@ -267,8 +276,7 @@ fn run<'a>(
 
 impl<'a> Call<'_, 'a> {
     /// Makes room for a small reply before anything happens, so that a write whose reply is small cannot fail after.
-    fn check_small_reply(&mut self) -> Result<(), Error<'a>> {
-        let bytes_max = self.engine.config().reply_bytes_max;
-        self.reply.reserve_small().map_err(|overflow| Error::from_overflow(overflow, bytes_max))
+    fn check_small_reply(&mut self) -> Result<(), Error> {
+        Ok(self.reply.reserve_small()?)
     }
 }

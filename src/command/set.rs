@@ -44,12 +44,12 @@ struct Set<'a> {
     shows_old: bool,
 }
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     Set::parse(call.argv)?.run(call)
 }
 
 impl<'a> Set<'a> {
-    fn parse(argv: &'a [&'a [u8]]) -> Result<Set<'a>, Error<'a>> {
+    fn parse(argv: &'a [&'a [u8]]) -> Result<Set<'a>, Error> {
         let mut args = Args::new(argv, 1);
         let (key, value) = (args.word()?, args.word()?);
         let mut set = Set { key, value, condition: Condition::Always, expiry: None, shows_old: false };
@@ -59,7 +59,7 @@ impl<'a> Set<'a> {
         if value.len() > VALUE_BYTES_MAX { Err(Error::ValueTooLarge) } else { Ok(set) }
     }
 
-    fn accept(&mut self, args: &mut Args<'a>) -> Result<(), Error<'a>> {
+    fn accept(&mut self, args: &mut Args<'a>) -> Result<(), Error> {
         if self.condition != Condition::Existing && args.keyword("NX") {
             self.condition = Condition::Missing;
         } else if self.condition != Condition::Missing && args.keyword("XX") {
@@ -74,7 +74,7 @@ impl<'a> Set<'a> {
         Ok(())
     }
 
-    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
         let mut expires_ms = self.expiry.unwrap_or(Expiry::Never).resolve(call.now_ms)?;
         let found = call.lookup(self.key);
         if self.shows_old {
@@ -110,7 +110,7 @@ impl<'a> Set<'a> {
 }
 
 impl<'a> Expiry<'a> {
-    fn accept(args: &mut Args<'a>) -> Result<Expiry<'a>, Error<'a>> {
+    fn accept(args: &mut Args<'a>) -> Result<Expiry<'a>, Error> {
         let has_operand = args.len() > 1;
         if args.keyword("KEEPTTL") {
             return Ok(Expiry::Kept);
@@ -130,15 +130,15 @@ impl<'a> Expiry<'a> {
     }
 
     /// The time at which the key expires, as far as the request says it.
-    fn resolve(self, now_ms: u64) -> Result<Option<u64>, Error<'a>> {
+    fn resolve(self, now_ms: u64) -> Result<Option<u64>, Error> {
         let Expiry::At { time, unit_ms, is_relative } = self else { return Ok(None) };
-        let invalid = Error::InvalidExpire { command: "set" };
         let time = integer(time)?;
         if time <= 0 {
-            return Err(invalid);
+            return Err(Error::InvalidExpire);
         }
         let base_ms = if is_relative { now_ms.cast_signed() } else { 0 };
-        let at_ms = time.checked_mul(unit_ms).and_then(|time_ms| time_ms.checked_add(base_ms)).ok_or(invalid)?;
+        let at_ms =
+            time.checked_mul(unit_ms).and_then(|time_ms| time_ms.checked_add(base_ms)).ok_or(Error::InvalidExpire)?;
         Ok(u64::try_from(at_ms).ok())
     }
 }

@@ -1,10 +1,10 @@
 //! The table of commands: dispatch, COMMAND, docs/compatibility.md and the typed client are all made from it.
 
 use super::{Call, Flow};
-use crate::error::{Error, SHOWN_BYTES_MAX, cut};
+use crate::error::Error;
 
 /// How a command is run. The arguments are in the call.
-pub(crate) type Run = for<'e, 'a> fn(&mut Call<'e, 'a>) -> Result<Flow, Error<'a>>;
+pub(crate) type Run = for<'e, 'a> fn(&mut Call<'e, 'a>) -> Result<Flow, Error>;
 
 /// What a command is like, beside its arguments.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -70,23 +70,20 @@ pub fn commands() -> &'static [CommandInfo] {
 const NAME_BYTES_MAX: usize = 24;
 
 /// The place of the command that these words call, subcommands resolved. The error is for the caller to show.
-pub(crate) fn find<'a>(argv: &'a [&'a [u8]]) -> Result<(usize, &'static CommandInfo), Error<'a>> {
-    let unknown = Error::UnknownCommand { argv };
-    let Some((name, arguments)) = argv.split_first() else { return Err(unknown) };
-    let found = find_name(name).ok_or(unknown)?;
+pub(crate) fn find<'a>(argv: &'a [&'a [u8]]) -> Result<(usize, &'static CommandInfo), Error> {
+    let Some((name, arguments)) = argv.split_first() else { return Err(Error::UnknownCommand) };
+    let found = find_name(name).ok_or(Error::UnknownCommand)?;
     if !found.1.flags.container {
         return Ok(found);
     }
-    let Some(subcommand) = arguments.first() else { return Err(Error::Arity { command: found.1.name }) };
-    find_subcommand(found.0, found.1, subcommand).ok_or(Error::UnknownSubcommand {
-        subcommand: cut(subcommand, SHOWN_BYTES_MAX),
-        command: container_title(found.1.name),
-    })
+    let Some(subcommand) = arguments.first() else { return Err(Error::Arity) };
+    find_subcommand(found.0, found.1, subcommand).ok_or(Error::UnknownSubcommand)
 }
 
-/// The name of a container as its messages write it.
-pub(crate) fn container_title(name: &str) -> &'static str {
-    if name.starts_with("xinfo") { "XINFO" } else { "XGROUP" }
+/// The name of the command that these words call, as far as there is one.
+pub(crate) fn name(argv: &[&[u8]]) -> &'static str {
+    let found = find(argv).ok().or_else(|| find_name(argv.first()?));
+    found.map_or("", |(_, command)| command.name)
 }
 
 fn find_name(name: &[u8]) -> Option<(usize, &'static CommandInfo)> {

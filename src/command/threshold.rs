@@ -54,7 +54,7 @@ pub(super) struct TrimOptions {
 
 impl TrimOptions {
     /// Takes one option if the next word is one. An option that lacks its operand is not.
-    pub(super) fn accept<'a>(&mut self, args: &mut Args<'a>) -> Result<bool, Error<'a>> {
+    pub(super) fn accept(&mut self, args: &mut Args<'_>) -> Result<bool, Error> {
         let Some(word) = args.peek() else { return Ok(false) };
         if args.len() > 1 && (is(word, "MAXLEN") || is(word, "MINID")) {
             args.word()?;
@@ -70,7 +70,7 @@ impl TrimOptions {
         Ok(true)
     }
 
-    fn accept_threshold<'a>(&mut self, args: &mut Args<'a>, is_min_id: bool) -> Result<(), Error<'a>> {
+    fn accept_threshold(&mut self, args: &mut Args<'_>, is_min_id: bool) -> Result<(), Error> {
         if self.threshold.is_some() {
             return Err(Error::TwoThresholds);
         }
@@ -87,7 +87,7 @@ impl TrimOptions {
     }
 
     /// Checks what only shows when all options are read.
-    pub(super) fn check<'a>(&self, is_threshold_required: bool) -> Result<(), Error<'a>> {
+    pub(super) fn check(&self, is_threshold_required: bool) -> Result<(), Error> {
         if self.threshold.is_none() {
             if self.limit.is_some_and(|limit| limit != 0) {
                 return Err(Error::LimitWithoutThreshold);
@@ -103,7 +103,7 @@ impl TrimOptions {
     }
 
     /// Trims a stream, if that was asked for, and returns how many entries that removed.
-    pub(super) fn run<'a>(&self, call: &mut Call<'_, 'a>, at: KeyRef) -> Result<u64, Error<'a>> {
+    pub(super) fn run(&self, call: &mut Call<'_, '_>, at: KeyRef) -> Result<u64, Error> {
         let Some(trim) = self.resolve(call.engine.config().node_entries_max) else { return Ok(0) };
         match self.references.unwrap_or_default() {
             References::Keep => trim_any(call, at, &trim),
@@ -125,7 +125,7 @@ impl TrimOptions {
     }
 }
 
-fn trim_any<'a>(call: &mut Call<'_, 'a>, at: KeyRef, trim: &Trim) -> Result<u64, Error<'a>> {
+fn trim_any(call: &mut Call<'_, '_>, at: KeyRef, trim: &Trim) -> Result<u64, Error> {
     let Some(stream) = call.engine.stream(at) else { return Ok(0) };
     let removal = stream.entries().plan_trim(trim);
     if let Some(through) = removal.through {
@@ -134,7 +134,7 @@ fn trim_any<'a>(call: &mut Call<'_, 'a>, at: KeyRef, trim: &Trim) -> Result<u64,
     Ok(removal.count)
 }
 
-fn trim_each<'a>(call: &mut Call<'_, 'a>, at: KeyRef, trim: &Trim, purge: bool) -> Result<u64, Error<'a>> {
+fn trim_each(call: &mut Call<'_, '_>, at: KeyRef, trim: &Trim, purge: bool) -> Result<u64, Error> {
     let Some(stream) = call.engine.stream(at) else { return Ok(0) };
     let mut ranges = Vec::new();
     let removed =

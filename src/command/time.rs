@@ -8,7 +8,7 @@ use super::{Call, Flow};
 use crate::error::Error;
 use crate::number::DecimalText;
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     let now_ms = call.now_ms.cast_signed();
     call.reply.array(2);
     call.reply.bulk(DecimalText::new(now_ms / 1000).as_bytes());

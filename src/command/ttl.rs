@@ -7,15 +7,15 @@ use super::{Call, Flow};
 use crate::error::Error;
 
 /// In seconds, rounded to the nearest.
-pub(super) fn run_seconds<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run_seconds(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     run(call, &|left_ms| left_ms.saturating_add(500) / 1000)
 }
 
-pub(super) fn run_milliseconds<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run_milliseconds(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     run(call, &|left_ms| left_ms)
 }
 
-fn run<'a>(call: &mut Call<'_, 'a>, in_unit: &dyn Fn(u64) -> u64) -> Result<Flow, Error<'a>> {
+fn run(call: &mut Call<'_, '_>, in_unit: &dyn Fn(u64) -> u64) -> Result<Flow, Error> {
     let &[_, key] = call.argv else { return Err(Error::Syntax) };
     let found = call.lookup(key);
     match found.and_then(|at| call.engine.key(at)).map(|key| key.expires_ms()) {

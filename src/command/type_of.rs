@@ -6,7 +6,7 @@ use super::{Call, Flow};
 use crate::engine::Stored;
 use crate::error::Error;
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     let &[_, key] = call.argv else { return Err(Error::Syntax) };
     let found = call.lookup(key);
     call.reply.simple(match found.and_then(|at| call.engine.key(at)).and_then(|key| key.value()) {

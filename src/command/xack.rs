@@ -8,7 +8,7 @@ use super::{Call, Flow, found_group};
 use crate::engine::effect::Effect;
 use crate::error::Error;
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     let mut args = Args::new(call.argv, 1);
     let (key, group) = (args.word()?, args.word()?);
     let Some(found) = call.lookup_group(key, group)? else {

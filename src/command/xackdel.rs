@@ -14,7 +14,7 @@ use crate::engine::effect::Effect;
 use crate::error::Error;
 use crate::memory::try_push;
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     let mut args = Args::new(call.argv, 1);
     let (key, group) = (args.word()?, args.word()?);
     let (references, words) = ids::parse_with_references(&mut args)?;

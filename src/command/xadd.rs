@@ -49,12 +49,12 @@ struct Xadd<'a> {
     fields: &'a [&'a [u8]],
 }
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     Xadd::parse(call.argv)?.run(call)
 }
 
 impl<'a> Xadd<'a> {
-    fn parse(argv: &'a [&'a [u8]]) -> Result<Xadd<'a>, Error<'a>> {
+    fn parse(argv: &'a [&'a [u8]]) -> Result<Xadd<'a>, Error> {
         let mut args = Args::new(argv, 1);
         let key = args.word()?;
         let (mut creates, mut idempotent, mut trim) = (true, None, TrimOptions::default());
@@ -64,17 +64,17 @@ impl<'a> Xadd<'a> {
                 || accept_create(&mut args, &mut creates)
                 || accept_idmp(&mut args, &mut idempotent)?)
         {}
-        let id = NewId::parse(args.next().ok_or(Error::Arity { command: "xadd" })?)?;
+        let id = NewId::parse(args.next().ok_or(Error::Arity)?)?;
         if idempotent.is_some() && id != NewId::Auto {
             return Err(Error::IdmpExplicitId);
         }
         trim.check(false)?;
-        let fields = fields(&args, "xadd")?;
+        let fields = fields(&args)?;
         id.check()?;
         Ok(Xadd { key, creates, idempotent, trim, id, fields })
     }
 
-    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
         let found = call.lookup_stream(self.key)?;
         if found.is_none() && !self.creates {
             call.reply.null();
@@ -102,7 +102,7 @@ fn accept_create(args: &mut Args<'_>, creates: &mut bool) -> bool {
     found
 }
 
-fn accept_idmp<'a>(args: &mut Args<'a>, idempotent: &mut Option<Idempotent<'a>>) -> Result<bool, Error<'a>> {
+fn accept_idmp<'a>(args: &mut Args<'a>, idempotent: &mut Option<Idempotent<'a>>) -> Result<bool, Error> {
     let hashed = args.len() > 1 && args.keyword("IDMPAUTO");
     let given = args.len() > 2 && args.keyword("IDMP");
     if !hashed && !given {
@@ -111,9 +111,10 @@ fn accept_idmp<'a>(args: &mut Args<'a>, idempotent: &mut Option<Idempotent<'a>>)
     if idempotent.is_some() {
         return Err(Error::IdmpTwice);
     }
+    let keyword = args.taken();
     let producer = args.word()?;
     if producer.is_empty() {
-        return Err(Error::IdmpNoProducer { option: if hashed { "IDMPAUTO" } else { "IDMP" } });
+        return Err(Error::IdmpNoProducer(keyword));
     }
     *idempotent = Some(if hashed {
         Idempotent::Hashed { producer }
@@ -129,7 +130,7 @@ fn accept_idmp<'a>(args: &mut Args<'a>, idempotent: &mut Option<Idempotent<'a>>)
 
 impl NewId {
     /// `*`, `ms-*`, or an ID; a missing sequence is 0.
-    pub(super) fn parse<'a>(word: &[u8]) -> Result<NewId, Error<'a>> {
+    pub(super) fn parse(word: &[u8]) -> Result<NewId, Error> {
         if word == b"*" {
             return Ok(NewId::Auto);
         }
@@ -140,12 +141,12 @@ impl NewId {
     }
 
     /// Refuses the one ID that no entry can have.
-    pub(super) fn check<'a>(self) -> Result<(), Error<'a>> {
+    pub(super) fn check(self) -> Result<(), Error> {
         if self == NewId::Exact(EntryId::MIN) { Err(Error::IdZero) } else { Ok(()) }
     }
 
     /// The ID that follows `last`.
-    fn resolve<'a>(self, last: EntryId, now_ms: u64) -> Result<EntryId, Error<'a>> {
+    fn resolve(self, last: EntryId, now_ms: u64) -> Result<EntryId, Error> {
         if last == EntryId::MAX {
             return Err(Error::IdsExhausted);
         }
@@ -159,10 +160,10 @@ impl NewId {
 }
 
 /// The names and values at the end of a request.
-pub(super) fn fields<'a>(args: &Args<'a>, command: &'static str) -> Result<&'a [&'a [u8]], Error<'a>> {
+pub(super) fn fields<'a>(args: &Args<'a>) -> Result<&'a [&'a [u8]], Error> {
     let fields = args.rest();
     if fields.is_empty() || fields.len() % 2 == 1 {
-        return Err(Error::Arity { command });
+        return Err(Error::Arity);
     }
     Ok(fields)
 }
@@ -175,7 +176,7 @@ pub(super) fn append<'a>(
     id: NewId,
     fields: &'a [&'a [u8]],
     produced: Option<(&[u8], &[u8])>,
-) -> Result<(KeyRef, EntryId), Error<'a>> {
+) -> Result<(KeyRef, EntryId), Error> {
     let last = found.and_then(|at| call.engine.stream(at)).map_or(EntryId::MIN, |stream| stream.last_id());
     let id = id.resolve(last, call.now_ms)?;
     if fields.iter().fold(0usize, |bytes, field| bytes.saturating_add(field.len())) > ENTRY_BYTES_MAX {
@@ -192,13 +193,13 @@ pub(super) fn append<'a>(
     added.map(|()| (at, id))
 }
 
-fn add<'a>(
-    call: &mut Call<'_, 'a>,
+fn add(
+    call: &mut Call<'_, '_>,
     at: KeyRef,
     id: EntryId,
     fields: &[&[u8]],
     produced: Option<(&[u8], &[u8])>,
-) -> Result<(), Error<'a>> {
+) -> Result<(), Error> {
     let limits = call.engine.node_limits();
     let opens_node = found_stream(call.engine, at)?.opens_node(fields, limits);
     let add = Effect::Add { id, opens_node, fields };

@@ -18,24 +18,25 @@ struct Xaddif<'a> {
     fields: &'a [&'a [u8]],
 }
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     Xaddif::parse(call.argv)?.run(call)
 }
 
 impl<'a> Xaddif<'a> {
-    fn parse(argv: &'a [&'a [u8]]) -> Result<Xaddif<'a>, Error<'a>> {
+    fn parse(argv: &'a [&'a [u8]]) -> Result<Xaddif<'a>, Error> {
         let mut args = Args::new(argv, 1);
         let (key, expected, id) = (args.word()?, args.id()?, NewId::parse(args.word()?)?);
-        let fields = fields(&args, "xaddif")?;
+        let fields = fields(&args)?;
         id.check()?;
         Ok(Xaddif { key, expected, id, fields })
     }
 
-    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
         let found = call.lookup_stream(self.key)?;
         let last = found.and_then(|at| call.engine.stream(at)).map_or(EntryId::MIN, |stream| stream.last_id());
         if last != self.expected {
-            return Err(Error::LastIdMismatch { last, expected: self.expected });
+            call.known.last_id = last;
+            return Err(Error::LastIdMismatch);
         }
         let (_, id) = append(call, found, self.key, self.id, self.fields, None)?;
         call.reply.id(id);

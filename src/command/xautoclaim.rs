@@ -43,17 +43,17 @@ struct Claim {
     next: EntryId,
 }
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     let (key, request) = Xautoclaim::parse(call.argv)?;
     let found = call.lookup_group(key, request.group)?;
-    request.run(call, found.ok_or(Error::NoKeyOrGroup { key, group: request.group })?)
+    request.run(call, found.ok_or(Error::NoKeyOrGroup)?)
 }
 
 impl<'a> Xautoclaim<'a> {
-    fn parse(argv: &'a [&'a [u8]]) -> Result<(&'a [u8], Xautoclaim<'a>), Error<'a>> {
+    fn parse(argv: &'a [&'a [u8]]) -> Result<(&'a [u8], Xautoclaim<'a>), Error> {
         let mut args = Args::new(argv, 1);
         let (key, group, consumer) = (args.word()?, args.word()?, args.word()?);
-        let min_idle = parse_i64(args.word()?).ok_or(Error::InvalidMinIdle { command: "XAUTOCLAIM" })?;
+        let min_idle = parse_i64(args.word()?).ok_or(Error::InvalidMinIdle)?;
         let min_idle_ms = u64::try_from(min_idle).unwrap_or(0);
         let start = range_start(args.word()?)?;
         let mut request = Xautoclaim { group, consumer, min_idle_ms, start, count: 100, ids_only: false };
@@ -69,7 +69,7 @@ impl<'a> Xautoclaim<'a> {
         Ok((key, request))
     }
 
-    fn run(&self, call: &mut Call<'_, 'a>, found: (KeyRef, GroupKey)) -> Result<Flow, Error<'a>> {
+    fn run(&self, call: &mut Call<'_, 'a>, found: (KeyRef, GroupKey)) -> Result<Flow, Error> {
         let (now_ms, group, consumer) = (call.now_ms, self.group, self.consumer);
         let at = found.0;
         let claim = self.decide(call, found)?;
@@ -89,7 +89,7 @@ impl<'a> Xautoclaim<'a> {
     }
 
     /// Decides entry by entry and writes the reply.
-    fn decide(&self, call: &mut Call<'_, 'a>, found: (KeyRef, GroupKey)) -> Result<Claim, Error<'a>> {
+    fn decide(&self, call: &mut Call<'_, 'a>, found: (KeyRef, GroupKey)) -> Result<Claim, Error> {
         let mut claim = Claim::default();
         let (stream, group) = found_group(call.engine, found)?;
         let (reply, now_ms) = (&mut *call.reply, call.now_ms);
@@ -133,7 +133,7 @@ impl<'a> Xautoclaim<'a> {
     }
 }
 
-fn count<'a>(word: &[u8]) -> Result<u64, Error<'a>> {
+fn count(word: &[u8]) -> Result<u64, Error> {
     let count = parse_i64(word).and_then(|count| u64::try_from(count).ok());
     let count = count.filter(|&count| count > 0 && count <= COUNT_MAX).ok_or(Error::CountNotPositive)?;
     if count > COUNT_IN_MEMORY_MAX { Err(Error::CountTooLarge) } else { Ok(count) }

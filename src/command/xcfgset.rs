@@ -10,34 +10,27 @@ use crate::engine::effect::Effect;
 use crate::error::Error;
 use crate::stream::ProducerLimits;
 
-const DURATION: &str = "IDMP-DURATION";
-const MAXSIZE: &str = "IDMP-MAXSIZE";
-
 struct Xcfgset<'a> {
     key: &'a [u8],
     duration_s: Option<u32>,
     entries_max: Option<u32>,
 }
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     Xcfgset::parse(call.argv)?.run(call)
 }
 
 impl<'a> Xcfgset<'a> {
-    fn parse(argv: &'a [&'a [u8]]) -> Result<Xcfgset<'a>, Error<'a>> {
+    fn parse(argv: &'a [&'a [u8]]) -> Result<Xcfgset<'a>, Error> {
         let mut args = Args::new(argv, 1);
         let mut asked = Xcfgset { key: args.word()?, duration_s: None, entries_max: None };
         while args.len() > 0 {
-            if args.keyword(DURATION) {
-                set(
-                    &mut asked.duration_s,
-                    &mut args,
-                    DURATION,
-                    ProducerLimits::DURATION_S_MAX,
-                    Error::IdmpDurationRange,
-                )?;
-            } else if args.keyword(MAXSIZE) {
-                set(&mut asked.entries_max, &mut args, MAXSIZE, ProducerLimits::ENTRIES_MAX, Error::IdmpMaxSizeRange)?;
+            if args.keyword("IDMP-DURATION") {
+                let value_max = ProducerLimits::DURATION_S_MAX;
+                set(&mut asked.duration_s, &mut args, value_max, Error::IdmpDurationRange)?;
+            } else if args.keyword("IDMP-MAXSIZE") {
+                let value_max = ProducerLimits::ENTRIES_MAX;
+                set(&mut asked.entries_max, &mut args, value_max, Error::IdmpMaxSizeRange)?;
             } else {
                 return Err(Error::Syntax);
             }
@@ -48,7 +41,7 @@ impl<'a> Xcfgset<'a> {
         Ok(asked)
     }
 
-    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
         let at = call.lookup_stream(self.key)?.ok_or(Error::NoSuchKey)?;
         let before = call.engine.stream(at).ok_or(Error::NoSuchKey)?.producer_limits();
         let limits = ProducerLimits {
@@ -66,15 +59,9 @@ impl<'a> Xcfgset<'a> {
 }
 
 /// Reads the value of an option that may stand there once.
-fn set<'a>(
-    value: &mut Option<u32>,
-    args: &mut Args<'a>,
-    option: &'static str,
-    value_max: u32,
-    out_of_range: Error<'a>,
-) -> Result<(), Error<'a>> {
+fn set(value: &mut Option<u32>, args: &mut Args<'_>, value_max: u32, out_of_range: Error) -> Result<(), Error> {
     if value.is_some() {
-        return Err(Error::ConfiguredTwice { option });
+        return Err(Error::ConfiguredTwice(args.taken()));
     }
     let given = u32::try_from(args.integer()?).ok();
     *value = Some(given.filter(|given| (1..=value_max).contains(given)).ok_or(out_of_range)?);

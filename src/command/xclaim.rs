@@ -40,18 +40,18 @@ struct Claim {
     creates: bool,
 }
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     let &[_, key, group, ..] = call.argv else { return Err(Error::Syntax) };
     // Redis looks for the group before it reads the rest.
-    let found = call.lookup_group(key, group)?.ok_or(Error::NoKeyOrGroup { key, group })?;
+    let found = call.lookup_group(key, group)?.ok_or(Error::NoKeyOrGroup)?;
     Xclaim::parse(call.argv, call.now_ms)?.run(call, found)
 }
 
 impl<'a> Xclaim<'a> {
-    fn parse(argv: &'a [&'a [u8]], now_ms: u64) -> Result<Xclaim<'a>, Error<'a>> {
+    fn parse(argv: &'a [&'a [u8]], now_ms: u64) -> Result<Xclaim<'a>, Error> {
         let mut args = Args::new(argv, 1);
         let (_, group, consumer) = (args.word()?, args.word()?, args.word()?);
-        let min_idle = parse_i64(args.word()?).ok_or(Error::InvalidMinIdle { command: "XCLAIM" })?;
+        let min_idle = parse_i64(args.word()?).ok_or(Error::InvalidMinIdle)?;
         let mut ids = Vec::new();
         while let Some(id) = args.peek().and_then(|word| EntryId::parse(word, 0)) {
             args.word()?;
@@ -74,28 +74,29 @@ impl<'a> Xclaim<'a> {
         Ok(request)
     }
 
-    fn accept(&mut self, args: &mut Args<'a>, now_ms: u64) -> Result<(), Error<'a>> {
+    fn accept(&mut self, args: &mut Args<'a>, now_ms: u64) -> Result<(), Error> {
         let has_operand = args.len() > 1;
         if args.keyword("FORCE") {
             self.creates = true;
         } else if args.keyword("JUSTID") {
             self.ids_only = true;
         } else if has_operand && args.keyword("IDLE") {
-            let idle = option(args, "IDLE")?;
+            let idle = option(args)?;
             self.time_ms = Some(past(now_ms.cast_signed().checked_sub(idle), now_ms));
         } else if has_operand && args.keyword("TIME") {
-            self.time_ms = Some(past(Some(option(args, "TIME")?), now_ms));
+            self.time_ms = Some(past(Some(option(args)?), now_ms));
         } else if has_operand && args.keyword("RETRYCOUNT") {
-            self.deliveries = Some(option(args, "RETRYCOUNT")?).filter(|&count| count >= 0);
+            self.deliveries = Some(option(args)?).filter(|&count| count >= 0);
         } else if has_operand && args.keyword("LASTID") {
             self.last_id = Some(args::id(args.word()?)?);
         } else {
-            return Err(Error::UnknownClaimOption { option: args.word()? });
+            args.word()?;
+            return Err(Error::UnknownClaimOption(args.taken()));
         }
         Ok(())
     }
 
-    fn run(self, call: &mut Call<'_, 'a>, found: (KeyRef, GroupKey)) -> Result<Flow, Error<'a>> {
+    fn run(self, call: &mut Call<'_, 'a>, found: (KeyRef, GroupKey)) -> Result<Flow, Error> {
         let (now_ms, group, consumer) = (call.now_ms, self.group, self.consumer);
         let time_ms = self.time_ms.unwrap_or(now_ms);
         let at = found.0;
@@ -134,7 +135,7 @@ impl<'a> Xclaim<'a> {
     }
 
     /// Decides for each ID in order, and writes the reply. An ID that is named twice is claimed twice.
-    fn decide(&self, call: &mut Call<'_, 'a>, found: (KeyRef, GroupKey), time_ms: u64) -> Result<Claim, Error<'a>> {
+    fn decide(&self, call: &mut Call<'_, 'a>, found: (KeyRef, GroupKey), time_ms: u64) -> Result<Claim, Error> {
         let mut claim = Claim::default();
         let repeats = Repeats::new(&self.ids)?;
         let (stream, group) = found_group(call.engine, found)?;
@@ -184,8 +185,9 @@ fn idle_since(pending: Pending) -> (Option<u64>, i64) {
     (pending.consumer.map(|_| pending.time_ms), pending.deliveries)
 }
 
-fn option<'a>(args: &mut Args<'a>, option: &'static str) -> Result<i64, Error<'a>> {
-    parse_i64(args.word()?).ok_or(Error::InvalidClaimOption { option })
+fn option(args: &mut Args<'_>) -> Result<i64, Error> {
+    let keyword = args.taken();
+    parse_i64(args.word()?).ok_or(Error::InvalidClaimOption(keyword))
 }
 
 /// A time that lies before all times, or in the future, is the present one.

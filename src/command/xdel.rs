@@ -17,17 +17,17 @@ struct Xdel<'a> {
     ids: &'a [&'a [u8]],
 }
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     Xdel::parse(call.argv)?.run(call)
 }
 
 impl<'a> Xdel<'a> {
-    fn parse(argv: &'a [&'a [u8]]) -> Result<Xdel<'a>, Error<'a>> {
+    fn parse(argv: &'a [&'a [u8]]) -> Result<Xdel<'a>, Error> {
         let mut args = Args::new(argv, 1);
         Ok(Xdel { key: args.word()?, ids: args.rest() })
     }
 
-    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
         let found = call.lookup_stream(self.key)?;
         let Some((at, stream)) = found.and_then(|at| Some((at, call.engine.stream(at)?))) else {
             call.reply.integer(0);
@@ -47,7 +47,7 @@ impl<'a> Xdel<'a> {
 }
 
 /// Those of the IDs that have a live entry; an error if any word is no ID.
-fn live_ids<'a>(stream: &Stream, words: &[&[u8]]) -> Result<Vec<EntryId>, Error<'a>> {
+fn live_ids(stream: &Stream, words: &[&[u8]]) -> Result<Vec<EntryId>, Error> {
     let mut ids = Vec::new();
     ids.try_reserve_exact(words.len()).map_err(|_| Error::OutOfMemory)?;
     for word in words {

@@ -18,7 +18,7 @@ pub(super) const DELETED: i64 = 1;
 pub(super) const NOT_FOUND: i64 = -1;
 pub(super) const KEPT: i64 = 2;
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     let mut args = Args::new(call.argv, 1);
     let key = args.word()?;
     let (references, words) = ids::parse_with_references(&mut args)?;
@@ -53,7 +53,7 @@ pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
 }
 
 /// The answer where there is no stream or no group to look for the IDs in.
-pub(super) fn reply_all_missing<'a>(call: &mut Call<'_, 'a>, len: usize) -> Result<Flow, Error<'a>> {
+pub(super) fn reply_all_missing(call: &mut Call<'_, '_>, len: usize) -> Result<Flow, Error> {
     call.reply.array(len);
     for _ in 0..len {
         call.reply.integer(NOT_FOUND);

@@ -18,12 +18,12 @@ struct Xidmprecord<'a> {
     id: EntryId,
 }
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     Xidmprecord::parse(call.argv)?.run(call)
 }
 
 impl<'a> Xidmprecord<'a> {
-    fn parse(argv: &'a [&'a [u8]]) -> Result<Xidmprecord<'a>, Error<'a>> {
+    fn parse(argv: &'a [&'a [u8]]) -> Result<Xidmprecord<'a>, Error> {
         let mut args = Args::new(argv, 1);
         let (key, producer, iid) = (args.word()?, args.word()?, args.word()?);
         if producer.is_empty() {
@@ -35,7 +35,7 @@ impl<'a> Xidmprecord<'a> {
         Ok(Xidmprecord { key, producer, iid, id: args.id()? })
     }
 
-    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
         let Xidmprecord { key, producer, iid, id } = self;
         let at = call.lookup_stream(key)?.ok_or(Error::NoSuchKey)?;
         let stream = call.engine.stream(at).ok_or(Error::NoSuchKey)?;
@@ -48,7 +48,7 @@ impl<'a> Xidmprecord<'a> {
     }
 
     /// Whether just this is remembered already.
-    fn is_known(&self, stream: &Stream) -> Result<bool, Error<'a>> {
+    fn is_known(&self, stream: &Stream) -> Result<bool, Error> {
         if !stream.entries().contains(self.id) {
             return Err(Error::NoSuchMessage);
         }

@@ -5,7 +5,7 @@
 use super::{Call, Flow};
 use crate::error::Error;
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     let &[_, key] = call.argv else { return Err(Error::Syntax) };
     let at = call.lookup_stream(key)?;
     let len = at.and_then(|at| call.engine.stream(at)).map_or(0, |stream| stream.len());

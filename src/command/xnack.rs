@@ -28,10 +28,10 @@ struct Xnack<'a> {
     creates: bool,
 }
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     let mut args = Args::new(call.argv, 1);
     let (key, group) = (args.word()?, args.word()?);
-    let found = call.lookup_group(key, group)?.ok_or(Error::NoKeyOrGroup { key, group })?;
+    let found = call.lookup_group(key, group)?.ok_or(Error::NoKeyOrGroup)?;
     let request = Xnack::parse(&mut args)?;
     let ids = ids::parse(request.ids)?;
     let repeats = Repeats::new(&ids)?;
@@ -66,7 +66,7 @@ pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
 }
 
 impl<'a> Xnack<'a> {
-    fn parse(args: &mut Args<'a>) -> Result<Xnack<'a>, Error<'a>> {
+    fn parse(args: &mut Args<'a>) -> Result<Xnack<'a>, Error> {
         let mode = Mode::parse(args.word()?).ok_or(Error::NackMode)?;
         let (mut ids, mut deliveries, mut creates) = (None, None, false);
         while let Some(word) = args.next() {
@@ -79,7 +79,7 @@ impl<'a> Xnack<'a> {
             } else if is(word, "IDS") && args.len() > 0 {
                 ids = Some(parse_ids(args)?);
             } else {
-                return Err(Error::UnknownNackOption { option: word });
+                return Err(Error::UnknownNackOption(args.taken()));
             }
         }
         Ok(Xnack { mode, ids: ids.ok_or(Error::NackIdsExpected)?, deliveries, creates })
@@ -95,7 +95,7 @@ impl<'a> Xnack<'a> {
     }
 }
 
-fn parse_ids<'a>(args: &mut Args<'a>) -> Result<&'a [&'a [u8]], Error<'a>> {
+fn parse_ids<'a>(args: &mut Args<'a>) -> Result<&'a [&'a [u8]], Error> {
     let count = parse_i64(args.word()?).and_then(|count| i32::try_from(count).ok());
     let count = count.filter(|&count| count > 0).ok_or(Error::NackNumIds)?;
     args.take(count.unsigned_abs() as usize).ok_or(Error::NackNumIdsMismatch)

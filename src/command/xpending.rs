@@ -21,11 +21,11 @@ struct Selection<'a> {
     consumer: Option<&'a [u8]>,
 }
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     let mut args = Args::new(call.argv, 1);
     let (key, group) = (args.word()?, args.word()?);
     let selection = if args.len() == 0 { None } else { Some(Selection::parse(args)?) };
-    let found = call.lookup_group(key, group)?.ok_or(Error::NoKeyOrGroup { key, group })?;
+    let found = call.lookup_group(key, group)?.ok_or(Error::NoKeyOrGroup)?;
     match selection {
         None => write_summary(call, found),
         Some(selection) => selection.write(call, found),
@@ -34,7 +34,7 @@ pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
 }
 
 impl<'a> Selection<'a> {
-    fn parse(mut args: Args<'a>) -> Result<Selection<'a>, Error<'a>> {
+    fn parse(mut args: Args<'a>) -> Result<Selection<'a>, Error> {
         // The numbers of words that Redis accepts, whatever they are.
         let words = args.len();
         if !(3..=6).contains(&words) {

@@ -19,13 +19,13 @@ pub(super) struct Range<'a> {
     newest_first: bool,
 }
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     Range::parse(call.argv, false)?.run(call)
 }
 
 impl<'a> Range<'a> {
     /// XREVRANGE takes the two ends the other way round.
-    pub(super) fn parse(argv: &'a [&'a [u8]], newest_first: bool) -> Result<Range<'a>, Error<'a>> {
+    pub(super) fn parse(argv: &'a [&'a [u8]], newest_first: bool) -> Result<Range<'a>, Error> {
         let mut args = Args::new(argv, 1);
         let key = args.word()?;
         let (first, second) = (args.word()?, args.word()?);
@@ -41,7 +41,7 @@ impl<'a> Range<'a> {
         Ok(Range { key, from, to, count, newest_first })
     }
 
-    pub(super) fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+    pub(super) fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
         let Some(at) = call.lookup_stream(self.key)? else {
             call.reply.array(0);
             return Ok(Flow::Done);

@@ -21,7 +21,7 @@ struct Start<'a> {
     from: Option<EntryId>,
 }
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     let options = ReadOptions::parse(call.argv, false)?;
     let mut starts = Vec::new();
     let mut replaced = Vec::new();
@@ -56,7 +56,7 @@ pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
 }
 
 /// The first ID wanted: after the given one, after the last one there is (`$`), or the last entry itself (`+`).
-fn start<'a>(call: &Call<'_, 'a>, at: Option<KeyRef>, word: &'a [u8]) -> Result<Option<EntryId>, Error<'a>> {
+fn start<'a>(call: &Call<'_, 'a>, at: Option<KeyRef>, word: &'a [u8]) -> Result<Option<EntryId>, Error> {
     let stream = at.and_then(|at| call.engine.stream(at));
     match word {
         b"$" => Ok(stream.map_or(EntryId::MIN, |stream| stream.last_id()).successor()),

@@ -17,7 +17,7 @@ use super::xrange::{write_entry, write_fields};
 use super::{Block, Call, Flow, args};
 use crate::engine::KeyRef;
 use crate::engine::effect::{Effect, Owned};
-use crate::error::Error;
+use crate::error::{Error, Place};
 use crate::group::Group;
 use crate::id::EntryId;
 use crate::memory::try_push;
@@ -59,14 +59,14 @@ struct Xreadgroup<'a> {
     consumer: &'a [u8],
 }
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     let options = ReadOptions::parse(call.argv, true)?;
     let (group, consumer) = options.group.ok_or(Error::MissingGroup)?;
     Xreadgroup { options, group, consumer }.run(call)
 }
 
 impl<'a> Xreadgroup<'a> {
-    fn run(&self, call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+    fn run(&self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
         let sources = self.sources(call)?;
         let mut unseen = sources.as_slice();
         let mut reading = Reading::begin(call, self.options.limits);
@@ -100,13 +100,16 @@ impl<'a> Xreadgroup<'a> {
     }
 
     /// Looks up every key and reads every ID, before anything is served.
-    fn sources(&self, call: &mut Call<'_, 'a>) -> Result<Vec<Source<'a>>, Error<'a>> {
+    fn sources(&self, call: &mut Call<'_, 'a>) -> Result<Vec<Source<'a>>, Error> {
         let mut sources = Vec::new();
         let mut claim_ms = self.options.claim_ms;
-        for (key, word) in self.options.streams() {
+        call.known.group = self.group;
+        for (index, (key, word)) in self.options.streams().enumerate() {
+            let id_place = self.options.ids.len() - index;
             let found = call.lookup_group(key, self.group)?;
-            let (at, _) = found.ok_or(Error::NoGroupForRead { key, group: self.group })?;
-            let history = history(word)?;
+            let key_place = Place::from_end(id_place + self.options.keys.len());
+            let (at, _) = found.ok_or(Error::NoGroupForRead(key_place))?;
+            let history = history(word, Place::from_end(id_place))?;
             if history.is_some() {
                 // As in Redis, a history ID ends claiming for the keys behind it.
                 claim_ms = None;
@@ -118,7 +121,7 @@ impl<'a> Xreadgroup<'a> {
 
     /// Creates the consumer where it is not there, and notes that it was seen, in all streams that are left. A read
     /// that is refused creates nothing, so this comes after the first decision that stands, or after all of them.
-    fn see_consumer(&self, call: &mut Call<'_, 'a>, unseen: &mut &[Source<'a>]) -> Result<(), Error<'a>> {
+    fn see_consumer(&self, call: &mut Call<'_, 'a>, unseen: &mut &[Source<'a>]) -> Result<(), Error> {
         for source in core::mem::take(unseen) {
             see_consumer(call, source.at, self.group, self.consumer)?;
         }
@@ -132,7 +135,7 @@ impl<'a> Xreadgroup<'a> {
         reading: &mut Reading,
         source: &Source<'a>,
         unseen: &mut &[Source<'a>],
-    ) -> Result<(), Error<'a>> {
+    ) -> Result<(), Error> {
         let before = reading.written();
         let part = reading.open_stream(call.reply, source.key);
         let mut delivery = Delivery::default();
@@ -155,7 +158,7 @@ impl<'a> Xreadgroup<'a> {
         source: &Source<'a>,
         part: &StreamPart,
         delivery: &mut Delivery,
-    ) -> Result<(), Error<'a>> {
+    ) -> Result<(), Error> {
         let now_ms = call.now_ms;
         let Some(stream) = call.engine.stream(source.at) else { return Ok(()) };
         let Some((_, group)) = stream.group(self.group) else { return Ok(()) };
@@ -177,7 +180,7 @@ impl<'a> Xreadgroup<'a> {
         at: KeyRef,
         delivery: &Delivery,
         unseen: &mut &[Source<'a>],
-    ) -> Result<(), Error<'a>> {
+    ) -> Result<(), Error> {
         if delivery.is_empty() {
             return Ok(());
         }
@@ -234,7 +237,7 @@ pub(super) fn see_consumer<'a>(
     at: KeyRef,
     group: &'a [u8],
     consumer: &'a [u8],
-) -> Result<(), Error<'a>> {
+) -> Result<(), Error> {
     let now_ms = call.now_ms;
     let found = call.engine.stream(at).and_then(|stream| stream.group(group)?.1.consumer(consumer));
     match found {
@@ -254,11 +257,10 @@ pub(super) fn see_consumer<'a>(
 
 /// The ID after which the consumer wants its own pending entries; none if it wants new ones. The largest ID of all
 /// means new ones as well.
-fn history<'a>(word: &[u8]) -> Result<Option<EntryId>, Error<'a>> {
+fn history(word: &[u8], place: Place) -> Result<Option<EntryId>, Error> {
     match word {
         b">" => Ok(None),
-        b"$" => Err(Error::MeaninglessId { id: "$", again: "$" }),
-        b"+" => Err(Error::MeaninglessId { id: "+", again: "+" }),
+        b"$" | b"+" => Err(Error::MeaninglessId(place)),
         id => Ok(Some(args::id(id)?).filter(|&id| id != EntryId::MAX)),
     }
 }
@@ -280,7 +282,7 @@ impl Writer<'_> {
     }
 
     /// The consumer's own pending entries. One whose entry is gone is shown without fields and left as it is.
-    fn write_history<'a>(&mut self, consumer: &[u8], after: EntryId) -> Result<(), Error<'a>> {
+    fn write_history(&mut self, consumer: &[u8], after: EntryId) -> Result<(), Error> {
         let (Some(consumer), Some(from)) = (self.group.consumer(consumer), after.successor()) else { return Ok(()) };
         let mut entries = self.stream.entries().lookup();
         let mut result = Ok(());
@@ -307,7 +309,7 @@ impl Writer<'_> {
     }
 
     /// Pending entries of any consumer that have been idle long enough, the longest first; released ones before all.
-    fn write_claimed<'a>(&mut self, claim_ms: u64) -> Result<(), Error<'a>> {
+    fn write_claimed(&mut self, claim_ms: u64) -> Result<(), Error> {
         let mut entries = self.stream.entries().lookup();
         let mut result = Ok(());
         self.group.walk_delivery(&mut |pending| {
@@ -331,7 +333,7 @@ impl Writer<'_> {
     }
 
     /// Entries that nobody in the group was given yet.
-    fn write_new<'a>(&mut self, with_idle: bool) -> Result<(), Error<'a>> {
+    fn write_new(&mut self, with_idle: bool) -> Result<(), Error> {
         let (mut last_id, mut entries_read) = (self.group.last_id, self.group.entries_read);
         let Some(from) = last_id.successor().filter(|&from| from <= self.stream.last_id()) else { return Ok(()) };
         let mut cursor = self.stream.entries().range(from, EntryId::MAX);

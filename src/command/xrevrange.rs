@@ -6,6 +6,6 @@ use super::xrange::Range;
 use super::{Call, Flow};
 use crate::error::Error;
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     Range::parse(call.argv, true)?.run(call)
 }

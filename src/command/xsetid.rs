@@ -18,13 +18,13 @@ struct Xsetid<'a> {
     max_deleted: EntryId,
 }
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     Xsetid::parse(call.argv)?.run(call)
 }
 
 impl<'a> Xsetid<'a> {
     /// Values are judged as they are read: of two errors that of the first option is shown.
-    fn parse(argv: &'a [&'a [u8]]) -> Result<Xsetid<'a>, Error<'a>> {
+    fn parse(argv: &'a [&'a [u8]]) -> Result<Xsetid<'a>, Error> {
         let mut args = Args::new(argv, 1);
         let key = args.word()?;
         let last_id = args.id()?;
@@ -46,7 +46,7 @@ impl<'a> Xsetid<'a> {
         Ok(Xsetid { key, last_id, entries_added, max_deleted })
     }
 
-    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
         let at = call.lookup_stream(self.key)?.ok_or(Error::NoSuchKey)?;
         let stream = call.engine.stream(at).ok_or(Error::NoSuchKey)?;
         let effect = self.decide(stream)?;
@@ -56,7 +56,7 @@ impl<'a> Xsetid<'a> {
         Ok(Flow::Done)
     }
 
-    fn decide(&self, stream: &Stream) -> Result<Effect<'static>, Error<'a>> {
+    fn decide(&self, stream: &Stream) -> Result<Effect<'static>, Error> {
         if self.last_id < stream.max_deleted() {
             return Err(Error::SetIdBelowDeleted);
         }

@@ -8,7 +8,7 @@ use super::threshold::TrimOptions;
 use super::{Call, Flow};
 use crate::error::Error;
 
-pub(super) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     let mut args = Args::new(call.argv, 1);
     let key = args.word()?;
     let mut trim = TrimOptions::default();

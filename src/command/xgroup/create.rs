@@ -20,15 +20,14 @@ struct Create<'a> {
     entries_read: Option<u64>,
 }
 
-pub(in crate::command) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(in crate::command) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     Create::parse(call.argv)?.run(call)
 }
 
 impl<'a> Create<'a> {
-    fn parse(argv: &'a [&'a [u8]]) -> Result<Create<'a>, Error<'a>> {
+    fn parse(argv: &'a [&'a [u8]]) -> Result<Create<'a>, Error> {
         let mut args = Args::new(argv, 1);
-        let subcommand = args.word()?;
-        let misuse = Error::SubcommandSyntax { subcommand, command: "XGROUP" };
+        args.word()?;
         let (key, group, place) = (args.word()?, args.word()?, args.word()?);
         let mut create = Create { key, group, place, makes_stream: false, entries_read: None };
         while args.len() > 0 {
@@ -37,13 +36,13 @@ impl<'a> Create<'a> {
             } else if args.len() > 1 && args.keyword("ENTRIESREAD") {
                 create.entries_read = parse_entries_read(&mut args)?;
             } else {
-                return Err(misuse);
+                return Err(Error::SubcommandSyntax);
             }
         }
-        if argv.len() > WORDS_MAX { Err(misuse) } else { Ok(create) }
+        if argv.len() > WORDS_MAX { Err(Error::SubcommandSyntax) } else { Ok(create) }
     }
 
-    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
         let found = call.lookup_stream(self.key)?;
         if found.is_none() && !self.makes_stream {
             return Err(Error::GroupNeedsKey);

@@ -7,7 +7,7 @@ use super::{Call, Flow, find_group};
 use crate::engine::effect::Effect;
 use crate::error::Error;
 
-pub(in crate::command) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(in crate::command) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     let &[_, _, key, group, consumer] = call.argv else { return Err(Error::Syntax) };
     let (at, _, found) = find_group(call, key, group)?;
     let Some(known) = found.consumer(consumer).and_then(|key| found.consumer_ref(key)) else {

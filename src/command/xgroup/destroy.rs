@@ -6,7 +6,7 @@ use super::{Call, Flow, find_stream};
 use crate::engine::effect::Effect;
 use crate::error::Error;
 
-pub(in crate::command) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(in crate::command) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     let &[_, _, key, group] = call.argv else { return Err(Error::Syntax) };
     let at = find_stream(call, key)?;
     if call.engine.stream(at).is_none_or(|stream| stream.group(group).is_none()) {

@@ -16,26 +16,26 @@ struct SetId<'a> {
     entries_read: Option<u64>,
 }
 
-pub(in crate::command) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(in crate::command) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     SetId::parse(call.argv)?.run(call)
 }
 
 impl<'a> SetId<'a> {
-    fn parse(argv: &'a [&'a [u8]]) -> Result<SetId<'a>, Error<'a>> {
+    fn parse(argv: &'a [&'a [u8]]) -> Result<SetId<'a>, Error> {
         let mut args = Args::new(argv, 1);
-        let subcommand = args.word()?;
+        args.word()?;
         let (key, group, place) = (args.word()?, args.word()?, args.word()?);
         let mut entries_read = None;
         if args.len() > 1 && args.keyword("ENTRIESREAD") {
             entries_read = parse_entries_read(&mut args)?;
         }
         if args.len() > 0 {
-            return Err(Error::SubcommandSyntax { subcommand, command: "XGROUP" });
+            return Err(Error::SubcommandSyntax);
         }
         Ok(SetId { key, group, place, entries_read })
     }
 
-    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
         let (at, stream, _) = find_group(call, self.key, self.group)?;
         let last_id = match self.place {
             // Unlike CREATE, Redis takes the ends of ranges here.

@@ -5,11 +5,11 @@
 use super::{Call, Flow, count, find_stream, name};
 use crate::error::Error;
 
-pub(in crate::command) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(in crate::command) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     let &[_, _, key, group] = call.argv else { return Err(Error::Syntax) };
     let now_ms = call.now_ms;
     let (stream, reply) = find_stream(call, key)?;
-    let (_, found) = stream.group(group).ok_or(Error::NoGroup { group, key })?;
+    let (_, found) = stream.group(group).ok_or(Error::NoGroup)?;
     reply.array(found.consumers_len());
     for (_, consumer) in found.consumers() {
         reply.map(4);

@@ -5,7 +5,7 @@
 use super::{Call, Flow, count, find_stream, name, write_progress};
 use crate::error::Error;
 
-pub(in crate::command) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(in crate::command) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     let &[_, _, key] = call.argv else { return Err(Error::Syntax) };
     let (stream, reply) = find_stream(call, key)?;
     reply.array(stream.groups().len());

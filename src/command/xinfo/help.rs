@@ -18,6 +18,6 @@ const LINES: [&str; 9] = [
     "    Shows these lines.",
 ];
 
-pub(in crate::command) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(in crate::command) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     Ok(reply_help(call, &LINES))
 }

@@ -15,7 +15,7 @@ pub(super) mod help;
 pub(super) mod stream;
 
 /// The stream of this name, which must be there.
-fn find_stream<'c, 'a>(call: &'c mut Call<'_, 'a>, key: &[u8]) -> Result<(&'c Stream, &'c mut Reply), Error<'a>> {
+fn find_stream<'c>(call: &'c mut Call<'_, '_>, key: &[u8]) -> Result<(&'c Stream, &'c mut Reply), Error> {
     let at = call.lookup_stream(key)?.ok_or(Error::NoSuchKey)?;
     let stream = call.engine.stream(at).ok_or(Error::NoSuchKey)?;
     Ok((stream, call.reply))

@@ -15,7 +15,6 @@ use crate::stream::Stream;
 const COUNT_DEFAULT: u64 = 10;
 
 struct Info<'a> {
-    subcommand: &'a [u8],
     key: &'a [u8],
     /// Read once it is known that there is a stream.
     options: Args<'a>,
@@ -30,17 +29,18 @@ enum Extent {
     },
 }
 
-pub(in crate::command) fn run<'a>(call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+pub(in crate::command) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     Info::parse(call.argv)?.run(call)
 }
 
 impl<'a> Info<'a> {
-    fn parse(argv: &'a [&'a [u8]]) -> Result<Info<'a>, Error<'a>> {
+    fn parse(argv: &'a [&'a [u8]]) -> Result<Info<'a>, Error> {
         let mut args = Args::new(argv, 1);
-        Ok(Info { subcommand: args.word()?, key: args.word()?, options: args })
+        args.word()?;
+        Ok(Info { key: args.word()?, options: args })
     }
 
-    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error<'a>> {
+    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
         let (stream, reply) = find_stream(call, self.key)?;
         match self.parse_extent()? {
             Extent::Summary => write_summary(reply, stream),
@@ -49,7 +49,7 @@ impl<'a> Info<'a> {
         Ok(Flow::Done)
     }
 
-    fn parse_extent(&self) -> Result<Extent, Error<'a>> {
+    fn parse_extent(&self) -> Result<Extent, Error> {
         match *self.options.rest() {
             [] => Ok(Extent::Summary),
             [full] if is(full, "FULL") => Ok(Extent::Full { count_max: COUNT_DEFAULT }),
@@ -60,7 +60,7 @@ impl<'a> Info<'a> {
                 };
                 Ok(Extent::Full { count_max })
             }
-            _ => Err(Error::SubcommandSyntax { subcommand: self.subcommand, command: "XINFO" }),
+            _ => Err(Error::SubcommandSyntax),
         }
     }
 }
