@@ -56,6 +56,10 @@ enum Value {
     Command,
     /// The first word of the request in capitals.
     Title,
+    /// The first word as it stands there, as far as it is shown.
+    Name,
+    /// As many of the words behind it as are shown.
+    Arguments,
     /// The second word, as far as it is shown.
     Subcommand,
     /// The word at this position.
@@ -83,14 +87,21 @@ macro_rules! error_lines {
         }
 
         /// The templates of all error lines.
-        pub(crate) const LINES: &[&str] = &[ $( $line, )+ UNKNOWN_COMMAND_ARGUMENTS ];
+        pub(crate) const LINES: &[&str] = &[ $( $line, )+ ];
 
         impl Error {
-            /// The template, and what fills it.
-            fn template(self) -> &'static (&'static str, &'static [Value]) {
+            fn template(self) -> &'static str {
+                match self {
+                    $( Error::$name { .. } => $line, )+
+                }
+            }
+
+            /// What fills the template.
+            fn values(self) -> &'static [Value] {
                 use Value::*;
                 match self {
-                    $( Error::$name { .. } => &($line, &[ $( $($value),+ )? ]), )+
+                    $( $( Error::$name { .. } => &[ $($value),+ ], )? )+
+                    _ => &[],
                 }
             }
 
@@ -104,7 +115,6 @@ macro_rules! error_lines {
     };
 }
 
-const UNKNOWN_COMMAND_ARGUMENTS: &str = "ERR unknown command '{}', with args beginning with: ";
 /// How many different first words the lines have, at most.
 pub(crate) const PREFIXES_MAX: usize = 16;
 
@@ -113,7 +123,8 @@ const SHOWN_BYTES_MAX: usize = 128;
 
 error_lines! {
     // Requests in general.
-    UnknownCommand = "ERR unknown command '{}'";
+    UnknownCommand[Name] = "ERR unknown command '{}'";
+    UnknownCommandWithArguments[Name, Arguments] = "ERR unknown command '{}', with args beginning with: {}";
     Arity[Command] = "ERR wrong number of arguments for '{}' command";
     UnknownSubcommand[Subcommand, Title] = "ERR unknown subcommand '{}'. Try {} HELP.";
     SubcommandSyntax[Subcommand, Title]
@@ -246,15 +257,16 @@ impl From<Overflow> for Error {
 impl Error {
     /// The first word of the line, by which errors are counted.
     pub(crate) fn prefix(self) -> &'static str {
-        let (line, _) = self.template();
-        line.split_once(' ').map_or(*line, |(prefix, _)| prefix)
+        let line = self.template();
+        let end = line.bytes().position(|byte| byte == b' ');
+        end.and_then(|end| line.get(..end)).unwrap_or(line)
     }
 
     /// Writes the line as a reply.
     pub(crate) fn reply(self, request: &Request<'_>, reply: &mut Reply) {
         let mut line = Vec::new();
         if line.try_reserve(512).is_err() {
-            reply.error(Error::OutOfMemory.template().0.as_bytes());
+            reply.error(Error::OutOfMemory.template().as_bytes());
             return;
         }
         self.write(request, &mut line);
@@ -263,9 +275,14 @@ impl Error {
 
     /// Writes the line.
     fn write(self, request: &Request<'_>, line: &mut Vec<u8>) {
-        match self {
-            Error::UnknownCommand => write_unknown_command(request.argv, line),
-            _ => self.write_template(request, line),
+        let mut values = self.values().iter();
+        // A hole is the only thing that has braces.
+        for &byte in self.template().as_bytes() {
+            match byte {
+                b'{' => {}
+                b'}' => values.next().into_iter().for_each(|&value| self.write_value(value, request, line)),
+                _ => write_shown(&[byte], line),
+            }
         }
         // As Redis does: line ends behind the line are cut off, and those within it are blanks.
         while let Some(b'\r' | b'\n') = line.last() {
@@ -276,16 +293,6 @@ impl Error {
         }
     }
 
-    fn write_template(self, request: &Request<'_>, line: &mut Vec<u8>) {
-        let (template, values) = *self.template();
-        let mut pieces = template.split("{}");
-        write_shown(pieces.next().unwrap_or("").as_bytes(), line);
-        for (value, piece) in values.iter().zip(pieces) {
-            self.write_value(*value, request, line);
-            write_shown(piece.as_bytes(), line);
-        }
-    }
-
     fn write_value(self, value: Value, request: &Request<'_>, line: &mut Vec<u8>) {
         let word = |at: usize| request.argv.get(at).copied().unwrap_or_default();
         let from_end = self.place().map_or(0, |place| place.0 as usize);
@@ -293,6 +300,8 @@ impl Error {
         match value {
             Value::Command => write_shown(request.command.as_bytes(), line),
             Value::Title => write_capitals(word(0), line),
+            Value::Name => write_shown(cut(word(0), SHOWN_BYTES_MAX), line),
+            Value::Arguments => write_arguments(request.argv.get(1..).unwrap_or_default(), line),
             Value::Subcommand => write_shown(cut(word(1), SHOWN_BYTES_MAX), line),
             Value::Word(at) => write_shown(word(at), line),
             Value::Id(at) => write_id(EntryId::parse(word(at), 0).unwrap_or_default(), line),
@@ -323,14 +332,8 @@ fn write_capitals(bytes: &[u8], line: &mut Vec<u8>) {
 fn write_id(id: EntryId, line: &mut Vec<u8>) {
     write_shown(id.to_text().as_bytes(), line);
 }
-/// The unknown command and as many of its arguments as fit, each in quotes.
-fn write_unknown_command(argv: &[&[u8]], line: &mut Vec<u8>) {
-    let Some((command, arguments)) = argv.split_first() else { return };
-    let template = if arguments.is_empty() { Error::UnknownCommand.template().0 } else { UNKNOWN_COMMAND_ARGUMENTS };
-    let (before, after) = template.split_once("{}").unwrap_or((template, ""));
-    line.extend_from_slice(before.as_bytes());
-    write_shown(cut(command, SHOWN_BYTES_MAX), line);
-    line.extend_from_slice(after.as_bytes());
+/// As many arguments as fit, each in quotes.
+fn write_arguments(arguments: &[&[u8]], line: &mut Vec<u8>) {
     let mut shown = 0;
     for argument in arguments {
         if shown >= SHOWN_BYTES_MAX {

@@ -76,8 +76,9 @@ fn write_table<'a>(commands: impl Iterator<Item = &'a CommandInfo>, text: &mut S
     text.push_str("| command | since | options that came later | arguments |\n|---|---|---|---|\n");
     for command in commands {
         let name = command.name.replace('|', " ").to_uppercase();
-        let since = command.since.unwrap_or("ours");
-        let (options, syntax) = (later_options(command), code(command.syntax));
+        let documentation = command.documentation();
+        let since = documentation.since.unwrap_or("ours");
+        let (options, syntax) = (later_options(command), code(documentation.syntax));
         text.push_str(&format!("| `{name}` | {since} | {options} | {syntax} |\n"));
     }
 }
@@ -85,7 +86,7 @@ fn write_table<'a>(commands: impl Iterator<Item = &'a CommandInfo>, text: &mut S
 /// The options by the version that brought them, oldest first.
 fn later_options(command: &CommandInfo) -> String {
     let mut versions: Vec<(Vec<u32>, &str, Vec<String>)> = Vec::new();
-    for &(option, version) in command.options.iter().filter(|(_, version)| !version.is_empty()) {
+    for &(option, version) in command.documentation().options.iter().filter(|(_, version)| !version.is_empty()) {
         match versions.iter_mut().find(|(_, known, _)| *known == version) {
             Some((.., options)) => options.push(code(option)),
             None => versions.push((numbers(version), version, vec![code(option)])),

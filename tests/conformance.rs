@@ -146,7 +146,7 @@ fn every_option_of_every_command_occurs() {
         if calls.is_empty() {
             missing.push(command.name.to_string());
         }
-        for (option, _) in command.options {
+        for (option, _) in command.documentation().options {
             if !calls.iter().any(|argv| argv.iter().skip(name.len()).any(|word| is_word(word, option))) {
                 missing.push(format!("{} {option}", command.name));
             }

@@ -118,7 +118,7 @@ fn the_dictionary_has_the_words_of_all_commands() {
     let mut missing = Vec::new();
     for command in brooklet::commands() {
         let names = command.name.split('|').map(str::to_uppercase);
-        let options = command.options.iter().map(|(option, _)| option.to_string());
+        let options = command.documentation().options.iter().map(|(option, _)| option.to_string());
         for word in names.chain(options) {
             let line = format!("\"{word}\"");
             if !dictionary.lines().any(|known| known == line) && !missing.contains(&line) {

@@ -56,7 +56,7 @@ mod xrevrange;
 mod xsetid;
 mod xtrim;
 
-pub use table::{CommandFlags, CommandInfo, KeyPositions, commands};
+pub use table::{CommandDocumentation, CommandFlags, CommandInfo, KeyPositions, commands};
 
 /// How a command ended, if not with an error.
 pub(crate) enum Flow {

@@ -46,14 +46,29 @@ pub struct CommandInfo {
     pub flags: CommandFlags,
     /// Where its keys are.
     pub keys: KeyPositions,
+    pub(crate) run: Run,
+}
+
+/// What documentation says of a command. It lies apart, so that a program that never asks does not carry it.
+#[derive(Clone, Copy, Debug)]
+pub struct CommandDocumentation {
     /// The Redis version that has it in full as far as this table's options go; `None` for commands of our own.
     pub since: Option<&'static str>,
     /// The words that may appear among its arguments, with the version that brought each, where later than `since`.
     pub options: &'static [(&'static str, &'static str)],
     /// The arguments, as documentation writes them.
     pub syntax: &'static str,
-    pub(crate) run: Run,
 }
+
+impl CommandInfo {
+    /// What documentation says of it.
+    pub fn documentation(&self) -> &'static CommandDocumentation {
+        let place = TABLE.iter().position(|command| command.name == self.name);
+        place.and_then(|place| DOCUMENTATION.get(place)).unwrap_or(&UNDOCUMENTED)
+    }
+}
+
+const UNDOCUMENTED: CommandDocumentation = CommandDocumentation { since: None, options: &[], syntax: "" };
 
 impl core::fmt::Debug for CommandInfo {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -72,12 +87,13 @@ const NAME_BYTES_MAX: usize = 24;
 /// The place of the command that these words call, subcommands resolved. The error is for the caller to show.
 pub(crate) fn find<'a>(argv: &'a [&'a [u8]]) -> Result<(usize, &'static CommandInfo), Error> {
     let Some((name, arguments)) = argv.split_first() else { return Err(Error::UnknownCommand) };
-    let found = find_name(name).ok_or(Error::UnknownCommand)?;
+    let unknown = if arguments.is_empty() { Error::UnknownCommand } else { Error::UnknownCommandWithArguments };
+    let found = find_name(name).ok_or(unknown)?;
     if !found.1.flags.container {
         return Ok(found);
     }
     let Some(subcommand) = arguments.first() else { return Err(Error::Arity) };
-    find_subcommand(found.0, found.1, subcommand).ok_or(Error::UnknownSubcommand)
+    find_subcommand(found.0, subcommand).ok_or(Error::UnknownSubcommand)
 }
 
 /// The name of the command that these words call, as far as there is one.
@@ -147,18 +163,17 @@ const fn bucket_of(name: &[u8]) -> usize {
     (name.len() + second * 29 + last * 11) % BUCKETS_LEN
 }
 
-fn find_subcommand(
-    place: usize,
-    container: &'static CommandInfo,
-    subcommand: &[u8],
-) -> Option<(usize, &'static CommandInfo)> {
-    let following = TABLE.iter().enumerate().skip(place + 1);
-    following.map_while(|(place, command)| Some((place, command, command.name.strip_prefix(container.name)?))).find_map(
-        |(place, command, tail)| {
-            let tail = tail.strip_prefix('|')?;
-            subcommand.eq_ignore_ascii_case(tail.as_bytes()).then_some((place, command))
-        },
-    )
+fn find_subcommand(container: usize, subcommand: &[u8]) -> Option<(usize, &'static CommandInfo)> {
+    let prefix = TABLE.get(container)?.name.as_bytes();
+    let mut place = container;
+    loop {
+        place += 1;
+        let command = TABLE.get(place)?;
+        let [b'|', tail @ ..] = command.name.as_bytes().strip_prefix(prefix)? else { return None };
+        if subcommand.eq_ignore_ascii_case(tail) {
+            return Some((place, command));
+        }
+    }
 }
 
 /// Whether this many words suit the command.
@@ -182,8 +197,11 @@ macro_rules! table {
     ($( $name:literal $arity:literal $flags:expr, $keys:expr, $since:expr, [$( $option:literal $version:literal ),*],
         $syntax:literal, $run:path; )+) => {
         const TABLE: &[CommandInfo] = &[ $( CommandInfo {
-            name: $name, arity: $arity, flags: $flags, keys: $keys, since: $since,
-            options: &[ $( ($option, $version) ),* ], syntax: $syntax, run: $run,
+            name: $name, arity: $arity, flags: $flags, keys: $keys, run: $run,
+        }, )+ ];
+
+        const DOCUMENTATION: &[CommandDocumentation] = &[ $( CommandDocumentation {
+            since: $since, options: &[ $( ($option, $version) ),* ], syntax: $syntax,
         }, )+ ];
     };
 }
