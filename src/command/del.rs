@@ -2,12 +2,12 @@
 //!
 //! Syntax: `DEL key [key ...]`. See <https://redis.io/docs/latest/commands/del/>.
 
+use super::Call;
 use super::args::Args;
-use super::{Call, Flow};
 use crate::engine::effect::Effect;
 use crate::error::Error;
 
-pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let mut removed = 0;
     for key in Args::new(call.argv, 1).rest() {
         if let Some(at) = call.lookup(key) {
@@ -17,5 +17,5 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
         }
     }
     call.reply.count(removed);
-    Ok(Flow::Done)
+    Ok(())
 }

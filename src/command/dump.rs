@@ -7,11 +7,11 @@
 
 use alloc::vec::Vec;
 
-use super::{Call, Flow};
+use super::Call;
 use crate::engine::dump;
 use crate::error::Error;
 
-pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let &[_, key] = call.argv else { return Err(Error::Syntax) };
     match call.lookup(key).and_then(|at| call.engine.key(at)?.value()) {
         None => call.reply.null(),
@@ -21,5 +21,5 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
             call.reply.bulk(&bytes);
         }
     }
-    Ok(Flow::Done)
+    Ok(())
 }

@@ -3,16 +3,16 @@
 //! Syntax: `EXPIRE key seconds [NX | XX | GT | LT]`, `PEXPIRE key milliseconds [NX | XX | GT | LT]`. See
 //! <https://redis.io/docs/latest/commands/expire/>, <https://redis.io/docs/latest/commands/pexpire/>.
 
+use super::Call;
 use super::args::{Args, integer, is};
-use super::{Call, Flow};
 use crate::engine::effect::Effect;
 use crate::error::Error;
 
-pub(super) fn run_seconds(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run_seconds(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Expire::parse(call.argv, call.now_ms, 1000)?.run(call)
 }
 
-pub(super) fn run_milliseconds(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run_milliseconds(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Expire::parse(call.argv, call.now_ms, 1)?.run(call)
 }
 
@@ -41,12 +41,12 @@ impl<'a> Expire<'a> {
         Ok(Expire { key, at_ms: at_ms.ok_or(Error::InvalidExpire)?, condition })
     }
 
-    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
+    fn run(self, call: &mut Call<'_, 'a>) -> Result<(), Error> {
         let found = call.lookup(self.key);
         let expires_ms = found.and_then(|at| call.engine.key(at)).and_then(|key| key.expires_ms());
         let Some(at) = found.filter(|_| self.condition.holds(expires_ms, self.at_ms)) else {
             call.reply.integer(0);
-            return Ok(Flow::Done);
+            return Ok(());
         };
         match u64::try_from(self.at_ms) {
             Ok(at_ms) if at_ms > call.now_ms => call.commit(at, &Effect::Expire { at_ms: Some(at_ms) })?,
@@ -54,7 +54,7 @@ impl<'a> Expire<'a> {
         }
         call.count_changes(1);
         call.reply.integer(1);
-        Ok(Flow::Done)
+        Ok(())
     }
 }
 

@@ -5,21 +5,21 @@
 //!
 //! Differs from Redis in that ASYNC is done at once, too: there is no thread to leave it to.
 
+use super::Call;
 use super::args::Args;
-use super::{Call, Flow};
 use crate::engine::DATABASES;
 use crate::error::Error;
 
-pub(super) fn run_all(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run_all(call: &mut Call<'_, '_>) -> Result<(), Error> {
     run(call, None)
 }
 
-pub(super) fn run_database(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run_database(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let database = call.session.database;
     run(call, Some(database))
 }
 
-fn run(call: &mut Call<'_, '_>, database: Option<u8>) -> Result<Flow, Error> {
+fn run(call: &mut Call<'_, '_>, database: Option<u8>) -> Result<(), Error> {
     parse(Args::new(call.argv, 1))?;
     let keys = match database {
         Some(database) => call.engine.database(database).len(),
@@ -28,7 +28,7 @@ fn run(call: &mut Call<'_, '_>, database: Option<u8>) -> Result<Flow, Error> {
     call.engine.flush(database)?;
     call.count_changes(keys);
     call.reply.ok();
-    Ok(Flow::Done)
+    Ok(())
 }
 
 fn parse(mut args: Args<'_>) -> Result<(), Error> {

@@ -2,15 +2,15 @@
 //!
 //! Syntax: `GET key`. See <https://redis.io/docs/latest/commands/get/>.
 
-use super::{Call, Flow};
+use super::Call;
 use crate::engine::{KeyRef, Stored};
 use crate::error::Error;
 
-pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let &[_, key] = call.argv else { return Err(Error::Syntax) };
     let found = call.lookup(key);
     write_bytes(call, found)?;
-    Ok(Flow::Done)
+    Ok(())
 }
 
 /// Writes the byte string of a key, or a null for no key. An error if the key holds something else.

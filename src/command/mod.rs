@@ -58,14 +58,6 @@ mod xtrim;
 
 pub use table::{CommandDocumentation, CommandFlags, CommandInfo, KeyPositions, commands};
 
-/// How a command ended, if not with an error.
-pub(crate) enum Flow {
-    /// The reply is written.
-    Done,
-    /// There is nothing to reply yet.
-    Block(Block),
-}
-
 /// What a blocked reader waits for.
 #[derive(Default)]
 pub(crate) struct Block {
@@ -93,6 +85,8 @@ pub(crate) struct Call<'e, 'a> {
     pub(crate) may_block: bool,
     /// Where its reply begins.
     pub(crate) start: Mark,
+    /// There is nothing to reply yet, and this is waited for.
+    pub(crate) blocked: Option<Block>,
     /// The newest effect that the reply tells of.
     pub(crate) depends: Position,
     /// What error lines show.
@@ -204,13 +198,12 @@ fn found_group(engine: &Engine, found: (KeyRef, GroupKey)) -> Result<(&Stream, &
 }
 
 /// Answers with the lines of a HELP text.
-fn reply_help(call: &mut Call<'_, '_>, lines: &[&str]) -> Flow {
+fn reply_help(call: &mut Call<'_, '_>, lines: &[&str]) {
     call.reply.array(lines.len());
     lines.iter().for_each(|line| call.reply.simple(line));
-    Flow::Done
 }
 
 /// Containers are never run themselves: the table resolves their subcommands.
-fn no_container(_: &mut Call<'_, '_>) -> Result<Flow, Error> {
+fn no_container(_: &mut Call<'_, '_>) -> Result<(), Error> {
     Err(Error::UnknownCommand)
 }

@@ -1,7 +1,7 @@
 //! What XREAD and XREADGROUP have in common: their options, and how much they may return.
 
+use super::Call;
 use super::args::{Args, integer};
-use super::{Call, Flow};
 use crate::error::Error;
 use crate::number::parse_i64;
 use crate::reply::{Mark, OpenArray, Protocol, Reply};
@@ -229,9 +229,8 @@ impl Reading {
     }
 
     /// Ends the reply.
-    pub(super) fn finish(self, reply: &mut Reply) -> Flow {
+    pub(super) fn finish(self, reply: &mut Reply) {
         reply.close_array(self.streams, self.streams_len);
-        Flow::Done
     }
 
     /// The reply bytes so far, as if every array that is still open were empty. Only what came since the last time is

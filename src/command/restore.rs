@@ -5,8 +5,8 @@
 //!
 //! A TTL of 0 is none. IDLETIME and FREQ are checked and mean nothing here: no key is ever evicted.
 
+use super::Call;
 use super::args::{Args, integer};
-use super::{Call, Flow};
 use crate::engine::dump;
 use crate::engine::effect::Effect;
 use crate::error::Error;
@@ -19,7 +19,7 @@ struct Restore<'a> {
     is_absolute: bool,
 }
 
-pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Restore::parse(call.argv)?.run(call)
 }
 
@@ -52,7 +52,7 @@ impl<'a> Restore<'a> {
         Ok(restore)
     }
 
-    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
+    fn run(self, call: &mut Call<'_, 'a>) -> Result<(), Error> {
         let found = call.lookup(self.key);
         if found.is_some() && !self.replaces {
             return Err(Error::BusyKey);
@@ -70,7 +70,7 @@ impl<'a> Restore<'a> {
                 call.count_changes(1);
             }
             call.reply.ok();
-            return Ok(Flow::Done);
+            return Ok(());
         }
         let at = call.engine.find_or_create(call.session.database, self.key)?;
         let restored = call.commit(at, &Effect::Restore { value, expires_ms });
@@ -80,7 +80,7 @@ impl<'a> Restore<'a> {
         restored?;
         call.count_changes(1);
         call.reply.ok();
-        Ok(Flow::Done)
+        Ok(())
     }
 
     fn expires_ms(&self, now_ms: u64) -> Result<Option<u64>, Error> {

@@ -1,7 +1,7 @@
 //! Running commands: alone, in an EXEC, and again when a waiting reader is woken.
 
 use super::table::{self, CommandInfo};
-use super::{Block, Call, Flow};
+use super::{Block, Call};
 use crate::engine::effect::Effect;
 use crate::engine::{
     DATABASES, Engine, KeyRef, Outcome, OwnedRequest, Position, Purpose, Session, Waiter, WaiterId, clamp_now,
@@ -35,11 +35,11 @@ impl Engine {
             return Outcome::Done(Position(0));
         }
         self.open_unit();
-        let (flow, depends) = run(self, now_ms, session, argv, reply, Mode::Alone);
+        let (blocked, depends) = run(self, now_ms, session, argv, reply, Mode::Alone);
         let written = self.close_unit();
-        let outcome = match flow {
-            Flow::Done => Outcome::Done(written.unwrap_or(depends)),
-            Flow::Block(block) => match self.wait(session, argv, block) {
+        let outcome = match blocked {
+            None => Outcome::Done(written.unwrap_or(depends)),
+            Some(block) => match self.wait(session, argv, block) {
                 Ok(waiter) => Outcome::Blocked(waiter),
                 Err(error) => {
                     self.show_error(error, argv, Known::default(), reply);
@@ -214,20 +214,20 @@ impl Engine {
         let mut reply = Reply::new();
         reply.set_bytes_max(self.config().reply_bytes_max);
         self.open_unit();
-        let flow = match request.words() {
+        let ended = match request.words() {
             Ok(argv) => run(self, now_ms, session, &argv, &mut reply, Mode::Again),
-            Err(_) => (Flow::Block(Block::default()), Position(0)),
+            Err(_) => (Some(Block::default()), Position(0)),
         };
         let written = self.close_unit();
-        match flow {
-            (Flow::Done, _) if planted(Bug::WakeReadersAtApplied) => self.answer(slot, Position(0), reply),
-            (Flow::Done, depends) => self.answer(slot, written.unwrap_or(depends), reply),
-            (Flow::Block(block), _) => self.keep_waiting(slot, request, block.mature_ms),
+        match ended {
+            (None, _) if planted(Bug::WakeReadersAtApplied) => self.answer(slot, Position(0), reply),
+            (None, depends) => self.answer(slot, written.unwrap_or(depends), reply),
+            (Some(block), _) => self.keep_waiting(slot, request, block.mature_ms),
         }
     }
 }
 
-/// Runs one command and writes its reply or its error.
+/// Runs one command and writes its reply or its error, or says what it waits for.
 fn run<'a>(
     engine: &mut Engine,
     now_ms: u64,
@@ -235,7 +235,7 @@ fn run<'a>(
     argv: &'a [&'a [u8]],
     reply: &mut Reply,
     mode: Mode,
-) -> (Flow, Position) {
+) -> (Option<Block>, Position) {
     let start = reply.mark();
     let found = match mode {
         Mode::Alone => engine.check_command(argv),
@@ -249,27 +249,37 @@ fn run<'a>(
             }
             engine.counters_mut().count_error(error.prefix());
             engine.show_error(error, argv, Known::default(), reply);
-            return (Flow::Done, Position(0));
+            return (None, Position(0));
         }
     };
     if mode != Mode::Again {
         engine.counters_mut().command(place).calls += 1;
     }
     let may_block = mode != Mode::InExec;
-    let mut call =
-        Call { engine, reply, argv, now_ms, session, may_block, start, depends: Position(0), known: Known::default() };
+    let mut call = Call {
+        engine,
+        reply,
+        argv,
+        now_ms,
+        session,
+        may_block,
+        start,
+        blocked: None,
+        depends: Position(0),
+        known: Known::default(),
+    };
     let result = call.check_small_reply().and_then(|()| (command.run)(&mut call));
-    let result = result.and_then(|flow| call.check_reply().map(|()| flow));
-    let (depends, known) = (call.depends, call.known);
+    let result = result.and_then(|()| call.check_reply());
+    let Call { depends, known, blocked, .. } = call;
     engine.release_promises();
     match result {
-        Ok(flow) => (flow, depends),
+        Ok(()) => (blocked, depends),
         Err(error) => {
             reply.truncate(start);
             engine.counters_mut().command(place).failed_calls += 1;
             engine.counters_mut().count_error(error.prefix());
             engine.show_error(error, argv, known, reply);
-            (Flow::Done, depends)
+            (None, depends)
         }
     }
 }

@@ -3,9 +3,9 @@
 //! Syntax: `SET key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds |
 //! PXAT unix-time-milliseconds | KEEPTTL]`. See <https://redis.io/docs/latest/commands/set/>.
 
+use super::Call;
 use super::args::{Args, integer};
 use super::get::write_bytes;
-use super::{Call, Flow};
 use crate::engine::effect::Effect;
 use crate::error::Error;
 
@@ -44,7 +44,7 @@ struct Set<'a> {
     shows_old: bool,
 }
 
-pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Set::parse(call.argv)?.run(call)
 }
 
@@ -74,7 +74,7 @@ impl<'a> Set<'a> {
         Ok(())
     }
 
-    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
+    fn run(self, call: &mut Call<'_, 'a>) -> Result<(), Error> {
         let mut expires_ms = self.expiry.unwrap_or(Expiry::Never).resolve(call.now_ms)?;
         let found = call.lookup(self.key);
         if self.shows_old {
@@ -90,7 +90,7 @@ impl<'a> Set<'a> {
             if !self.shows_old {
                 call.reply.null();
             }
-            return Ok(Flow::Done);
+            return Ok(());
         }
         if let Some(Expiry::Kept) = self.expiry {
             expires_ms = found.and_then(|at| call.engine.key(at)?.expires_ms());
@@ -105,7 +105,7 @@ impl<'a> Set<'a> {
         if !self.shows_old {
             call.reply.ok();
         }
-        Ok(Flow::Done)
+        Ok(())
     }
 }
 

@@ -1,10 +1,10 @@
 //! The table of commands: dispatch, COMMAND, docs/compatibility.md and the typed client are all made from it.
 
-use super::{Call, Flow};
+use super::Call;
 use crate::error::Error;
 
 /// How a command is run. The arguments are in the call.
-pub(crate) type Run = for<'e, 'a> fn(&mut Call<'e, 'a>) -> Result<Flow, Error>;
+pub(crate) type Run = for<'e, 'a> fn(&mut Call<'e, 'a>) -> Result<(), Error>;
 
 /// What a command is like, beside its arguments.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -4,14 +4,14 @@
 //!
 //! Differs from Redis in that the clock has milliseconds: the last three digits are always 0.
 
-use super::{Call, Flow};
+use super::Call;
 use crate::error::Error;
 use crate::number::DecimalText;
 
-pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let now_ms = call.now_ms.cast_signed();
     call.reply.array(2);
     call.reply.bulk(DecimalText::new(now_ms / 1000).as_bytes());
     call.reply.bulk(DecimalText::new(now_ms % 1000 * 1000).as_bytes());
-    Ok(Flow::Done)
+    Ok(())
 }

@@ -4,16 +4,16 @@
 
 use super::args::Args;
 use super::ids::{self, Repeats};
-use super::{Call, Flow, found_group};
+use super::{Call, found_group};
 use crate::engine::effect::Effect;
 use crate::error::Error;
 
-pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let mut args = Args::new(call.argv, 1);
     let (key, group) = (args.word()?, args.word()?);
     let Some(found) = call.lookup_group(key, group)? else {
         call.reply.integer(0);
-        return Ok(Flow::Done);
+        return Ok(());
     };
     let mut ids = ids::parse(args.rest())?;
     let (_, pending) = found_group(call.engine, found)?;
@@ -25,5 +25,5 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     }
     call.count_changes(acknowledged);
     call.reply.count(acknowledged as u64);
-    Ok(Flow::Done)
+    Ok(())
 }

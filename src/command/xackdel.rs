@@ -9,12 +9,12 @@ use super::args::Args;
 use super::ids::{self, Repeats};
 use super::threshold::References;
 use super::xdelex::{DELETED, KEPT, NOT_FOUND, reply_all_missing};
-use super::{Call, Flow, found_group};
+use super::{Call, found_group};
 use crate::engine::effect::Effect;
 use crate::error::Error;
 use crate::memory::try_push;
 
-pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let mut args = Args::new(call.argv, 1);
     let (key, group) = (args.word()?, args.word()?);
     let (references, words) = ids::parse_with_references(&mut args)?;
@@ -52,5 +52,5 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
         call.commit_promised(at, &delete)?;
     }
     call.count_changes(acknowledged.len() + deleted.len());
-    Ok(Flow::Done)
+    Ok(())
 }

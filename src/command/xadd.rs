@@ -11,7 +11,7 @@ use xxhash_rust::xxh64::Xxh64;
 
 use super::args::Args;
 use super::threshold::TrimOptions;
-use super::{Call, Flow, found_stream};
+use super::{Call, found_stream};
 use crate::engine::KeyRef;
 use crate::engine::effect::Effect;
 use crate::error::Error;
@@ -49,7 +49,7 @@ struct Xadd<'a> {
     fields: &'a [&'a [u8]],
 }
 
-pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Xadd::parse(call.argv)?.run(call)
 }
 
@@ -74,25 +74,25 @@ impl<'a> Xadd<'a> {
         Ok(Xadd { key, creates, idempotent, trim, id, fields })
     }
 
-    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
+    fn run(self, call: &mut Call<'_, 'a>) -> Result<(), Error> {
         let found = call.lookup_stream(self.key)?;
         if found.is_none() && !self.creates {
             call.reply.null();
-            return Ok(Flow::Done);
+            return Ok(());
         }
         let mut hashed = [0; 16];
         let produced = self.idempotent.map(|idempotent| idempotent.resolve(self.fields, &mut hashed));
         if let (Some(at), Some((producer, iid))) = (found, produced)
             && answer_duplicate(call, at, producer, iid)
         {
-            return Ok(Flow::Done);
+            return Ok(());
         }
         let (at, id) = append(call, found, self.key, self.id, self.fields, produced)?;
         // The entry is there. Should there be no memory to trim, the stream stays longer until the next XADD.
         let _ = self.trim.run(call, at);
         call.reply.id(id);
         call.count_changes(1);
-        Ok(Flow::Done)
+        Ok(())
     }
 }
 

@@ -5,9 +5,9 @@
 //! error `LASTID` with the last ID there is. `0-0` is the last ID of a stream that does not exist or never had an
 //! entry.
 
+use super::Call;
 use super::args::Args;
 use super::xadd::{NewId, append, fields};
-use super::{Call, Flow};
 use crate::error::Error;
 use crate::id::EntryId;
 
@@ -18,7 +18,7 @@ struct Xaddif<'a> {
     fields: &'a [&'a [u8]],
 }
 
-pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Xaddif::parse(call.argv)?.run(call)
 }
 
@@ -31,7 +31,7 @@ impl<'a> Xaddif<'a> {
         Ok(Xaddif { key, expected, id, fields })
     }
 
-    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
+    fn run(self, call: &mut Call<'_, 'a>) -> Result<(), Error> {
         let found = call.lookup_stream(self.key)?;
         let last = found.and_then(|at| call.engine.stream(at)).map_or(EntryId::MIN, |stream| stream.last_id());
         if last != self.expected {
@@ -41,6 +41,6 @@ impl<'a> Xaddif<'a> {
         let (_, id) = append(call, found, self.key, self.id, self.fields, None)?;
         call.reply.id(id);
         call.count_changes(1);
-        Ok(Flow::Done)
+        Ok(())
     }
 }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::args::{Args, range_start};
 use super::xrange::write_entry;
 use super::xreadgroup::see_consumer;
-use super::{Call, Flow, found_group};
+use super::{Call, found_group};
 use crate::engine::KeyRef;
 use crate::engine::effect::{Effect, Owned};
 use crate::error::Error;
@@ -43,7 +43,7 @@ struct Claim {
     next: EntryId,
 }
 
-pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (key, request) = Xautoclaim::parse(call.argv)?;
     let found = call.lookup_group(key, request.group)?;
     request.run(call, found.ok_or(Error::NoKeyOrGroup)?)
@@ -69,7 +69,7 @@ impl<'a> Xautoclaim<'a> {
         Ok((key, request))
     }
 
-    fn run(&self, call: &mut Call<'_, 'a>, found: (KeyRef, GroupKey)) -> Result<Flow, Error> {
+    fn run(&self, call: &mut Call<'_, 'a>, found: (KeyRef, GroupKey)) -> Result<(), Error> {
         let (now_ms, group, consumer) = (call.now_ms, self.group, self.consumer);
         let at = found.0;
         let claim = self.decide(call, found)?;
@@ -85,7 +85,7 @@ impl<'a> Xautoclaim<'a> {
             call.commit_promised(at, &forget)?;
         }
         call.count_changes(claim.items.len() + claim.lost.len());
-        Ok(Flow::Done)
+        Ok(())
     }
 
     /// Decides entry by entry and writes the reply.

@@ -4,8 +4,8 @@
 //! Syntax: `XCFGSET key [IDMP-DURATION seconds] [IDMP-MAXSIZE entries]`. See
 //! <https://redis.io/docs/latest/commands/xcfgset/>.
 
+use super::Call;
 use super::args::Args;
-use super::{Call, Flow};
 use crate::engine::effect::Effect;
 use crate::error::Error;
 use crate::stream::ProducerLimits;
@@ -16,7 +16,7 @@ struct Xcfgset<'a> {
     entries_max: Option<u32>,
 }
 
-pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Xcfgset::parse(call.argv)?.run(call)
 }
 
@@ -41,7 +41,7 @@ impl<'a> Xcfgset<'a> {
         Ok(asked)
     }
 
-    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
+    fn run(self, call: &mut Call<'_, 'a>) -> Result<(), Error> {
         let at = call.lookup_stream(self.key)?.ok_or(Error::NoSuchKey)?;
         let before = call.engine.stream(at).ok_or(Error::NoSuchKey)?.producer_limits();
         let limits = ProducerLimits {
@@ -54,7 +54,7 @@ impl<'a> Xcfgset<'a> {
             call.count_changes(1);
         }
         call.reply.ok();
-        Ok(Flow::Done)
+        Ok(())
     }
 }
 

@@ -9,7 +9,7 @@ use super::args::{self, Args};
 use super::ids::{Decided, Repeats};
 use super::xrange::write_entry;
 use super::xreadgroup::see_consumer;
-use super::{Call, Flow, found_group};
+use super::{Call, found_group};
 use crate::engine::KeyRef;
 use crate::engine::effect::{Effect, Owned};
 use crate::error::Error;
@@ -40,7 +40,7 @@ struct Claim {
     creates: bool,
 }
 
-pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let &[_, key, group, ..] = call.argv else { return Err(Error::Syntax) };
     // Redis looks for the group before it reads the rest.
     let found = call.lookup_group(key, group)?.ok_or(Error::NoKeyOrGroup)?;
@@ -96,7 +96,7 @@ impl<'a> Xclaim<'a> {
         Ok(())
     }
 
-    fn run(self, call: &mut Call<'_, 'a>, found: (KeyRef, GroupKey)) -> Result<Flow, Error> {
+    fn run(self, call: &mut Call<'_, 'a>, found: (KeyRef, GroupKey)) -> Result<(), Error> {
         let (now_ms, group, consumer) = (call.now_ms, self.group, self.consumer);
         let time_ms = self.time_ms.unwrap_or(now_ms);
         let at = found.0;
@@ -124,7 +124,7 @@ impl<'a> Xclaim<'a> {
             call.commit_promised(at, place)?;
         }
         call.count_changes(items.len() + claim.lost.len() + usize::from(place.is_some()));
-        Ok(Flow::Done)
+        Ok(())
     }
 
     /// Where LASTID moves the group to: forwards only.

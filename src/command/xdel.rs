@@ -4,8 +4,8 @@
 
 use alloc::vec::Vec;
 
+use super::Call;
 use super::args::{Args, id};
-use super::{Call, Flow};
 use crate::engine::effect::Effect;
 use crate::error::Error;
 use crate::id::EntryId;
@@ -17,7 +17,7 @@ struct Xdel<'a> {
     ids: &'a [&'a [u8]],
 }
 
-pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Xdel::parse(call.argv)?.run(call)
 }
 
@@ -27,11 +27,11 @@ impl<'a> Xdel<'a> {
         Ok(Xdel { key: args.word()?, ids: args.rest() })
     }
 
-    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
+    fn run(self, call: &mut Call<'_, 'a>) -> Result<(), Error> {
         let found = call.lookup_stream(self.key)?;
         let Some((at, stream)) = found.and_then(|at| Some((at, call.engine.stream(at)?))) else {
             call.reply.integer(0);
-            return Ok(Flow::Done);
+            return Ok(());
         };
         let before = stream.len();
         let ids = live_ids(stream, self.ids)?;
@@ -42,7 +42,7 @@ impl<'a> Xdel<'a> {
         let deleted = before.saturating_sub(call.engine.stream(at).map_or(0, Stream::len));
         call.count_changes(deleted as usize);
         call.reply.count(deleted);
-        Ok(Flow::Done)
+        Ok(())
     }
 }
 

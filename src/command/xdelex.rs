@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::args::Args;
 use super::ids::{self, Repeats};
 use super::threshold::References;
-use super::{Call, Flow, found_stream};
+use super::{Call, found_stream};
 use crate::engine::effect::Effect;
 use crate::error::Error;
 use crate::memory::try_push;
@@ -18,7 +18,7 @@ pub(super) const DELETED: i64 = 1;
 pub(super) const NOT_FOUND: i64 = -1;
 pub(super) const KEPT: i64 = 2;
 
-pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let mut args = Args::new(call.argv, 1);
     let key = args.word()?;
     let (references, words) = ids::parse_with_references(&mut args)?;
@@ -49,14 +49,14 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
         call.commit(at, &Effect::Delete { ids: &deleted, purge: references == References::Delete })?;
     }
     call.count_changes(existing);
-    Ok(Flow::Done)
+    Ok(())
 }
 
 /// The answer where there is no stream or no group to look for the IDs in.
-pub(super) fn reply_all_missing(call: &mut Call<'_, '_>, len: usize) -> Result<Flow, Error> {
+pub(super) fn reply_all_missing(call: &mut Call<'_, '_>, len: usize) -> Result<(), Error> {
     call.reply.array(len);
     for _ in 0..len {
         call.reply.integer(NOT_FOUND);
     }
-    Ok(Flow::Done)
+    Ok(())
 }

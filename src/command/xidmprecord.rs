@@ -4,8 +4,8 @@
 //!
 //! Differs from Redis in that the ID is remembered for its full time from this call on, however old the entry is.
 
+use super::Call;
 use super::args::Args;
-use super::{Call, Flow};
 use crate::engine::effect::Effect;
 use crate::error::Error;
 use crate::id::EntryId;
@@ -18,7 +18,7 @@ struct Xidmprecord<'a> {
     id: EntryId,
 }
 
-pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Xidmprecord::parse(call.argv)?.run(call)
 }
 
@@ -35,7 +35,7 @@ impl<'a> Xidmprecord<'a> {
         Ok(Xidmprecord { key, producer, iid, id: args.id()? })
     }
 
-    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
+    fn run(self, call: &mut Call<'_, 'a>) -> Result<(), Error> {
         let Xidmprecord { key, producer, iid, id } = self;
         let at = call.lookup_stream(key)?.ok_or(Error::NoSuchKey)?;
         let stream = call.engine.stream(at).ok_or(Error::NoSuchKey)?;
@@ -44,7 +44,7 @@ impl<'a> Xidmprecord<'a> {
             call.count_changes(1);
         }
         call.reply.ok();
-        Ok(Flow::Done)
+        Ok(())
     }
 
     /// Whether just this is remembered already.

@@ -5,7 +5,7 @@
 
 use super::args::{Args, is};
 use super::ids::{self, Decided, Repeats};
-use super::{Call, Flow, found_group};
+use super::{Call, found_group};
 use crate::engine::effect::{Effect, Owned};
 use crate::error::Error;
 use crate::number::parse_i64;
@@ -28,7 +28,7 @@ struct Xnack<'a> {
     creates: bool,
 }
 
-pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let mut args = Args::new(call.argv, 1);
     let (key, group) = (args.word()?, args.word()?);
     let found = call.lookup_group(key, group)?.ok_or(Error::NoKeyOrGroup)?;
@@ -62,7 +62,7 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     }
     call.count_changes(items.len());
     call.reply.count(items.len() as u64);
-    Ok(Flow::Done)
+    Ok(())
 }
 
 impl<'a> Xnack<'a> {

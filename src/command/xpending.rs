@@ -3,8 +3,8 @@
 //! Syntax: `XPENDING key group [[IDLE min-idle-time] start end count [consumer]]`.
 //! See <https://redis.io/docs/latest/commands/xpending/>.
 
+use super::Call;
 use super::args::{Args, range_end, range_start};
-use super::{Call, Flow};
 use crate::engine::KeyRef;
 use crate::error::Error;
 use crate::group::{Group, GroupKey, Pending};
@@ -21,7 +21,7 @@ struct Selection<'a> {
     consumer: Option<&'a [u8]>,
 }
 
-pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let mut args = Args::new(call.argv, 1);
     let (key, group) = (args.word()?, args.word()?);
     let selection = if args.len() == 0 { None } else { Some(Selection::parse(args)?) };
@@ -30,7 +30,7 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
         None => write_summary(call, found),
         Some(selection) => selection.write(call, found),
     }
-    Ok(Flow::Done)
+    Ok(())
 }
 
 impl<'a> Selection<'a> {

@@ -2,8 +2,8 @@
 //!
 //! Syntax: `XRANGE key start end [COUNT count]`. See <https://redis.io/docs/latest/commands/xrange/>.
 
+use super::Call;
 use super::args::{Args, range_end, range_start};
-use super::{Call, Flow};
 use crate::engine::KeyRef;
 use crate::entries::Entry;
 use crate::error::Error;
@@ -19,7 +19,7 @@ pub(super) struct Range<'a> {
     newest_first: bool,
 }
 
-pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Range::parse(call.argv, false)?.run(call)
 }
 
@@ -41,10 +41,10 @@ impl<'a> Range<'a> {
         Ok(Range { key, from, to, count, newest_first })
     }
 
-    pub(super) fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
+    pub(super) fn run(self, call: &mut Call<'_, 'a>) -> Result<(), Error> {
         let Some(at) = call.lookup_stream(self.key)? else {
             call.reply.array(0);
-            return Ok(Flow::Done);
+            return Ok(());
         };
         match self.count {
             // Redis answers a null here, and an empty array where there is no key.
@@ -52,7 +52,7 @@ impl<'a> Range<'a> {
             Some(count) => self.write(call, at, count.unsigned_abs()),
             None => self.write(call, at, u64::MAX),
         }
-        Ok(Flow::Done)
+        Ok(())
     }
 
     fn write(&self, call: &mut Call<'_, 'a>, at: KeyRef, count_max: u64) {

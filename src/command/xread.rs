@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::reading::{ReadOptions, Reading};
 use super::xrange::write_entry;
-use super::{Block, Call, Flow, args};
+use super::{Block, Call, args};
 use crate::engine::KeyRef;
 use crate::error::Error;
 use crate::id::EntryId;
@@ -21,7 +21,7 @@ struct Start<'a> {
     from: Option<EntryId>,
 }
 
-pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let options = ReadOptions::parse(call.argv, false)?;
     let mut starts = Vec::new();
     let mut replaced = Vec::new();
@@ -39,20 +39,22 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
         write_stream(call, &mut reading, start);
     }
     if reading.streams_len() > 0 {
-        return Ok(reading.finish(call.reply));
+        reading.finish(call.reply);
+        return Ok(());
     }
     call.reply.truncate(call.start);
     if options.block_ms.is_none() || !call.may_block {
         call.reply.null_array();
-        return Ok(Flow::Done);
+        return Ok(());
     }
-    Ok(Flow::Block(Block {
+    call.blocked = Some(Block {
         deadline_ms: options.deadline_ms(call.now_ms),
         first_key: options.first_key,
         keys: options.keys.len(),
         replaced,
         ..Block::default()
-    }))
+    });
+    Ok(())
 }
 
 /// The first ID wanted: after the given one, after the last one there is (`$`), or the last entry itself (`+`).

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 use super::reading::{ReadOptions, Reading, StreamPart};
 use super::xrange::{write_entry, write_fields};
-use super::{Block, Call, Flow, args};
+use super::{Block, Call, args};
 use crate::engine::KeyRef;
 use crate::engine::effect::{Effect, Owned};
 use crate::error::{Error, Place};
@@ -59,14 +59,14 @@ struct Xreadgroup<'a> {
     consumer: &'a [u8],
 }
 
-pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let options = ReadOptions::parse(call.argv, true)?;
     let (group, consumer) = options.group.ok_or(Error::MissingGroup)?;
     Xreadgroup { options, group, consumer }.run(call)
 }
 
 impl<'a> Xreadgroup<'a> {
-    fn run(&self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
+    fn run(&self, call: &mut Call<'_, 'a>) -> Result<(), Error> {
         let sources = self.sources(call)?;
         let mut unseen = sources.as_slice();
         let mut reading = Reading::begin(call, self.options.limits);
@@ -82,21 +82,23 @@ impl<'a> Xreadgroup<'a> {
         }
         self.see_consumer(call, &mut unseen)?;
         if reading.streams_len() > 0 {
-            return Ok(reading.finish(call.reply));
+            reading.finish(call.reply);
+            return Ok(());
         }
         call.reply.truncate(call.start);
         if self.options.block_ms.is_none() || !call.may_block {
             call.reply.null_array();
-            return Ok(Flow::Done);
+            return Ok(());
         }
-        Ok(Flow::Block(Block {
+        call.blocked = Some(Block {
             deadline_ms: self.options.deadline_ms(call.now_ms),
             mature_ms: sources.iter().filter_map(|source| self.next_mature_ms(call, source)).min(),
             is_group_read: true,
             first_key: self.options.first_key,
             keys: self.options.keys.len(),
             replaced: Vec::new(),
-        }))
+        });
+        Ok(())
     }
 
     /// Looks up every key and reads every ID, before anything is served.

@@ -3,8 +3,8 @@
 //! Syntax: `XSETID key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]`. See
 //! <https://redis.io/docs/latest/commands/xsetid/>.
 
+use super::Call;
 use super::args::Args;
-use super::{Call, Flow};
 use crate::engine::effect::Effect;
 use crate::error::Error;
 use crate::id::EntryId;
@@ -18,7 +18,7 @@ struct Xsetid<'a> {
     max_deleted: EntryId,
 }
 
-pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Xsetid::parse(call.argv)?.run(call)
 }
 
@@ -46,14 +46,14 @@ impl<'a> Xsetid<'a> {
         Ok(Xsetid { key, last_id, entries_added, max_deleted })
     }
 
-    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
+    fn run(self, call: &mut Call<'_, 'a>) -> Result<(), Error> {
         let at = call.lookup_stream(self.key)?.ok_or(Error::NoSuchKey)?;
         let stream = call.engine.stream(at).ok_or(Error::NoSuchKey)?;
         let effect = self.decide(stream)?;
         call.commit(at, &effect)?;
         call.count_changes(1);
         call.reply.ok();
-        Ok(Flow::Done)
+        Ok(())
     }
 
     fn decide(&self, stream: &Stream) -> Result<Effect<'static>, Error> {

@@ -3,12 +3,12 @@
 //! Syntax: `XTRIM key <MAXLEN | MINID> [= | ~] threshold [LIMIT count] [KEEPREF | DELREF | ACKED]`.
 //! See <https://redis.io/docs/latest/commands/xtrim/>.
 
+use super::Call;
 use super::args::Args;
 use super::threshold::TrimOptions;
-use super::{Call, Flow};
 use crate::error::Error;
 
-pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let mut args = Args::new(call.argv, 1);
     let key = args.word()?;
     let mut trim = TrimOptions::default();
@@ -21,5 +21,5 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
     };
     call.count_changes(removed as usize);
     call.reply.count(removed);
-    Ok(Flow::Done)
+    Ok(())
 }

@@ -268,7 +268,12 @@ impl Journal {
         }
         let mut encoded = [0; 10];
         let used = encode_varint(length as u64, &mut encoded);
-        drop(self.bytes.splice(start..start + 1, encoded.into_iter().take(used)));
+        let end = self.bytes.len();
+        self.bytes.resize(end + used - 1, 0);
+        self.bytes.copy_within(start + 1..end, start + used);
+        for (place, byte) in self.bytes.iter_mut().skip(start).zip(encoded).take(used) {
+            *place = byte;
+        }
         for names in self.names.iter_mut().filter(|names| names.start > start) {
             names.start += used - 1;
             names.end += used - 1;

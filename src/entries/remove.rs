@@ -178,7 +178,8 @@ impl Entries {
                 _ => self.open.clear(),
             }
         }
-        for (position, mut block) in (front..back).zip(self.blocks.drain(front..back)) {
+        for position in front..back {
+            let Some(mut block) = self.blocks.remove(front) else { break };
             self.sealed_bytes -= block.bytes.len();
             self.nodes -= u64::from(block.opens_node());
             if let Some(runs) = &mut self.runs {
@@ -200,7 +201,9 @@ impl Entries {
         if self.blocks.capacity() / 4 > len {
             let mut smaller = VecDeque::new();
             if smaller.try_reserve_exact(len + len / 8).is_ok() {
-                smaller.extend(self.blocks.drain(..));
+                while let Some(block) = self.blocks.pop_front() {
+                    smaller.push_back(block);
+                }
                 self.blocks = smaller;
             }
         }

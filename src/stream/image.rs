@@ -344,7 +344,8 @@ impl Stream {
         {
             live = self.groups.next_after(Some(name));
         }
-        let destroyed = self.frozen.iter().flat_map(|frozen| frozen.destroyed.iter()).map(|(name, _)| &**name);
+        let destroyed = self.frozen.as_ref().map_or(&[][..], |frozen| &frozen.destroyed);
+        let destroyed = destroyed.iter().map(|(name, _)| &**name);
         let destroyed = destroyed.filter(|name| after.is_none_or(|after| *name > after)).min();
         live.map(|(_, name)| name).into_iter().chain(destroyed).min()
     }

@@ -3,7 +3,7 @@
 //! Syntax: `XGROUP CREATE key group <id | $> [MKSTREAM] [ENTRIESREAD entries-read]`. See
 //! <https://redis.io/docs/latest/commands/xgroup-create/>.
 
-use super::{Args, Call, Flow, parse_entries_read, parse_place};
+use super::{Args, Call, parse_entries_read, parse_place};
 use crate::engine::effect::Effect;
 use crate::error::Error;
 use crate::id::EntryId;
@@ -20,7 +20,7 @@ struct Create<'a> {
     entries_read: Option<u64>,
 }
 
-pub(in crate::command) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(in crate::command) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Create::parse(call.argv)?.run(call)
 }
 
@@ -42,7 +42,7 @@ impl<'a> Create<'a> {
         if argv.len() > WORDS_MAX { Err(Error::SubcommandSyntax) } else { Ok(create) }
     }
 
-    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
+    fn run(self, call: &mut Call<'_, 'a>) -> Result<(), Error> {
         let found = call.lookup_stream(self.key)?;
         if found.is_none() && !self.makes_stream {
             return Err(Error::GroupNeedsKey);
@@ -67,6 +67,6 @@ impl<'a> Create<'a> {
         created?;
         call.count_changes(1);
         call.reply.ok();
-        Ok(Flow::Done)
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Syntax: `XGROUP HELP`. See <https://redis.io/docs/latest/commands/xgroup-help/>.
 
-use super::{Call, Flow};
+use super::Call;
 use crate::command::reply_help;
 use crate::error::Error;
 
@@ -26,6 +26,7 @@ const LINES: [&str; 17] = [
     "    Shows these lines.",
 ];
 
-pub(in crate::command) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
-    Ok(reply_help(call, &LINES))
+pub(in crate::command) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    reply_help(call, &LINES);
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! XGROUP: groups and consumers, made and removed by hand. A file for each subcommand; here is what they share.
 
+use super::Call;
 use super::args::{Args, id};
-use super::{Call, Flow};
 use crate::engine::KeyRef;
 use crate::error::Error;
 use crate::group::Group;

@@ -3,7 +3,7 @@
 //! Syntax: `XGROUP SETID key group <id | $> [ENTRIESREAD entries-read]`. See
 //! <https://redis.io/docs/latest/commands/xgroup-setid/>.
 
-use super::{Args, Call, Flow, find_group, parse_entries_read, parse_place};
+use super::{Args, Call, find_group, parse_entries_read, parse_place};
 use crate::engine::effect::Effect;
 use crate::error::Error;
 use crate::id::EntryId;
@@ -16,7 +16,7 @@ struct SetId<'a> {
     entries_read: Option<u64>,
 }
 
-pub(in crate::command) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(in crate::command) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     SetId::parse(call.argv)?.run(call)
 }
 
@@ -35,7 +35,7 @@ impl<'a> SetId<'a> {
         Ok(SetId { key, group, place, entries_read })
     }
 
-    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
+    fn run(self, call: &mut Call<'_, 'a>) -> Result<(), Error> {
         let (at, stream, _) = find_group(call, self.key, self.group)?;
         let last_id = match self.place {
             // Unlike CREATE, Redis takes the ends of ranges here.
@@ -47,6 +47,6 @@ impl<'a> SetId<'a> {
         call.commit(at, &Effect::GroupSet { group: self.group, last_id, entries_read })?;
         call.count_changes(1);
         call.reply.ok();
-        Ok(Flow::Done)
+        Ok(())
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! Syntax: `XINFO CONSUMERS key group`. See <https://redis.io/docs/latest/commands/xinfo-consumers/>.
 
-use super::{Call, Flow, count, find_stream, name};
+use super::{Call, count, find_stream, name};
 use crate::error::Error;
 
-pub(in crate::command) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(in crate::command) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let &[_, _, key, group] = call.argv else { return Err(Error::Syntax) };
     let now_ms = call.now_ms;
     let (stream, reply) = find_stream(call, key)?;
@@ -23,5 +23,5 @@ pub(in crate::command) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
             None => reply.integer(-1),
         }
     }
-    Ok(Flow::Done)
+    Ok(())
 }

@@ -2,10 +2,10 @@
 //!
 //! Syntax: `XINFO GROUPS key`. See <https://redis.io/docs/latest/commands/xinfo-groups/>.
 
-use super::{Call, Flow, count, find_stream, name, write_progress};
+use super::{Call, count, find_stream, name, write_progress};
 use crate::error::Error;
 
-pub(in crate::command) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(in crate::command) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let &[_, _, key] = call.argv else { return Err(Error::Syntax) };
     let (stream, reply) = find_stream(call, key)?;
     reply.array(stream.groups().len());
@@ -17,5 +17,5 @@ pub(in crate::command) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
         count(reply, "pending", group.pending_len());
         write_progress(reply, stream, group);
     }
-    Ok(Flow::Done)
+    Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! Syntax: `XINFO HELP`. See <https://redis.io/docs/latest/commands/xinfo-help/>.
 
-use super::{Call, Flow};
+use super::Call;
 use crate::command::reply_help;
 use crate::error::Error;
 
@@ -18,6 +18,7 @@ const LINES: [&str; 9] = [
     "    Shows these lines.",
 ];
 
-pub(in crate::command) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
-    Ok(reply_help(call, &LINES))
+pub(in crate::command) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    reply_help(call, &LINES);
+    Ok(())
 }

@@ -1,8 +1,8 @@
 //! XINFO: what streams, groups and consumers look like. A file for each subcommand; here is what they share.
 
+use super::Call;
 use super::args::{Args, integer, is};
 use super::xrange::write_entry;
-use super::{Call, Flow};
 use crate::error::Error;
 use crate::group::Group;
 use crate::id::EntryId;

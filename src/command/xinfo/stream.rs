@@ -4,7 +4,7 @@
 //!
 //! Differs from Redis in `radix-tree-nodes`: there is no radix tree, so the number is what a small one would have.
 
-use super::{Args, Call, Flow, count, find_stream, id, integer, is, name, write_entry, write_progress};
+use super::{Args, Call, count, find_stream, id, integer, is, name, write_entry, write_progress};
 use crate::error::Error;
 use crate::group::{Consumer, ConsumerKey, Group, Pending};
 use crate::id::EntryId;
@@ -29,7 +29,7 @@ enum Extent {
     },
 }
 
-pub(in crate::command) fn run(call: &mut Call<'_, '_>) -> Result<Flow, Error> {
+pub(in crate::command) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Info::parse(call.argv)?.run(call)
 }
 
@@ -40,13 +40,13 @@ impl<'a> Info<'a> {
         Ok(Info { key: args.word()?, options: args })
     }
 
-    fn run(self, call: &mut Call<'_, 'a>) -> Result<Flow, Error> {
+    fn run(self, call: &mut Call<'_, 'a>) -> Result<(), Error> {
         let (stream, reply) = find_stream(call, self.key)?;
         match self.parse_extent()? {
             Extent::Summary => write_summary(reply, stream),
             Extent::Full { count_max } => write_full(reply, stream, count_max),
         }
-        Ok(Flow::Done)
+        Ok(())
     }
 
     fn parse_extent(&self) -> Result<Extent, Error> {
