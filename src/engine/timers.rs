@@ -2,22 +2,24 @@
 //!
 //! It knows times and who asked for them, and never looks at a clock.
 //!
-//! *Design.* A heap of (time, purpose). Nothing is taken out when a purpose lapses or its time changes: whoever handles
-//! a due timer compares it with what its owner wants by then, and drops it if they differ. When the heap has doubled
-//! since it was last cleaned, the lapsed ones are dropped together, so that setting a key's expiry a million times
-//! costs no more memory than once.
+//! *Design.* A sorted list of (time, purpose). Nothing is taken out when a purpose lapses or its time changes: whoever
+//! handles a due timer compares it with what its owner wants by then, and drops it if they differ. When the list has
+//! doubled since it was last cleaned, the lapsed ones are dropped together, so that setting a key's expiry a million
+//! times costs no more memory than once.
+//!
+//! *Why not a heap.* It does the same, but `BinaryHeap` would be used for nothing else, and the lists are there.
 //!
 //! *Invariant*: everything an owner wants done at a time has a timer with exactly that time.
 
-use alloc::collections::BinaryHeap;
-use alloc::vec::Vec;
-use core::cmp::Reverse;
+use core::cmp::Ordering;
 
 use super::WaiterId;
 use super::keyspace::KeyRef;
 use crate::memory::OutOfMemory;
+use crate::slots::Slots;
+use crate::sorted_keys::SortedKeys;
 
-/// Heaps up to this size are never cleaned.
+/// Up to so many timers are never cleaned.
 const CLEAN_LEN_MIN: usize = 64;
 
 /// What has to happen.
@@ -65,7 +67,8 @@ impl Timer {
 /// All timers.
 #[derive(Default)]
 pub(crate) struct Timers {
-    heap: BinaryHeap<Reverse<Timer>>,
+    slots: Slots<Timer>,
+    order: SortedKeys,
     /// How many timers were left after the last cleaning.
     cleaned_len: usize,
 }
@@ -73,60 +76,75 @@ pub(crate) struct Timers {
 impl Timers {
     /// Makes room for some timers.
     pub(crate) fn reserve(&mut self, count: usize) -> Result<(), OutOfMemory> {
-        Ok(self.heap.try_reserve(count)?)
+        self.slots.reserve(count)?;
+        self.order.reserve(count)
     }
 
     /// Sets a timer, after [`Timers::reserve`].
     pub(crate) fn push(&mut self, timer: Timer) {
-        self.heap.push(Reverse(timer));
+        let slots = &self.slots;
+        let place = self.order.seek(&mut |key| slots.get(key).cmp(&Some(&timer)));
+        let key = self.slots.insert(timer);
+        self.order.insert_at(place, key);
     }
 
     /// The first timer.
     pub(crate) fn first(&self) -> Option<Timer> {
-        self.heap.peek().map(|Reverse(timer)| *timer)
+        self.slots.get(self.order.first()?).copied()
     }
 
     /// Takes the first timer if it is due.
     pub(crate) fn pop_due(&mut self, now_ms: u64) -> Option<Timer> {
-        if self.first()?.at_ms > now_ms {
+        let first = self.first()?;
+        if first.at_ms > now_ms {
             return None;
         }
-        self.heap.pop().map(|Reverse(timer)| timer)
+        self.pop();
+        Some(first)
     }
 
     /// Takes the first timer away.
     pub(crate) fn pop(&mut self) {
-        self.heap.pop();
+        if let Some(key) = self.order.first() {
+            self.order.remove(key, &mut |_| Ordering::Equal);
+            self.slots.remove(key);
+        }
     }
 
     /// Whether it is time to clean.
     pub(crate) fn wants_cleaning(&self) -> bool {
-        self.heap.len() > CLEAN_LEN_MIN.max(self.cleaned_len * 2)
+        self.slots.len() > CLEAN_LEN_MIN.max(self.cleaned_len * 2)
     }
 
-    /// Drops the timers that are not wanted any more.
+    /// Drops the timers that are not wanted any more. A refusal leaves all of them.
     pub(crate) fn clean(&mut self, is_wanted: &mut dyn FnMut(&Timer) -> bool) {
-        self.heap.retain(|Reverse(timer)| is_wanted(timer));
-        self.cleaned_len = self.heap.len();
+        let mut cleaned = Timers::default();
+        let wanted = self.slots.iter().filter(|(_, timer)| is_wanted(timer)).count();
+        if cleaned.reserve(wanted).is_err() {
+            return;
+        }
+        for timer in self.order.iter().filter_map(|key| self.slots.get(key)).filter(|timer| is_wanted(timer)) {
+            let key = cleaned.slots.insert(*timer);
+            cleaned.order.push_back(key);
+        }
+        cleaned.cleaned_len = wanted;
+        *self = cleaned;
     }
 
     /// Gives memory back when most of it stands empty. A refusal leaves it as it is.
     pub(crate) fn shrink(&mut self) {
-        let len = self.heap.len();
+        let len = self.slots.len();
         if len == 0 {
-            *self = Timers::default();
-        } else if self.heap.capacity() / 4 > len.max(CLEAN_LEN_MIN) {
-            let mut smaller = Vec::new();
-            if smaller.try_reserve_exact(len * 2).is_ok() {
-                smaller.extend(self.heap.drain());
-                self.heap = BinaryHeap::from(smaller);
-                self.cleaned_len = len;
+            if self.memory() > 0 {
+                *self = Timers::default();
             }
+        } else if self.slots.end() as usize / 4 > len.max(CLEAN_LEN_MIN) {
+            self.clean(&mut |_| true);
         }
     }
 
     /// The memory held.
     pub(crate) fn memory(&self) -> usize {
-        self.heap.capacity() * size_of::<Timer>()
+        self.slots.memory() + self.order.memory()
     }
 }
