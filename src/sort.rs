@@ -1,12 +1,12 @@
-//! Sorting small keys by what they stand for.
+//! Sorting short values, often keys by what they stand for.
 //!
 //! *Design.* Heap sort: no memory, no worst case, and thirty lines. *Why not the library's sort*: it is several times
-//! faster, but each kind of key brings five kilobytes of machine code into the wasm module, and the engine sorts only
-//! lists that come with a request.
+//! faster, but each kind of value brings five kilobytes of machine code into the wasm module, and what is sorted here
+//! are lists that come with a request, and names of parts once in a snapshot.
 
-/// Sorts keys so that none `is_less` than the one before it.
+/// Sorts values so that none `is_less` than the one before it.
 #[inline(never)]
-pub(crate) fn sort(keys: &mut [u32], is_less: &mut dyn FnMut(u32, u32) -> bool) {
+pub(crate) fn sort<T: Copy>(keys: &mut [T], is_less: &mut dyn FnMut(T, T) -> bool) {
     for root in (0..keys.len() / 2).rev() {
         sift_down(keys, root, is_less);
     }
@@ -18,7 +18,7 @@ pub(crate) fn sort(keys: &mut [u32], is_less: &mut dyn FnMut(u32, u32) -> bool) 
 }
 
 /// Moves the key at `root` down to where both of its children are not greater.
-fn sift_down(heap: &mut [u32], mut root: usize, is_less: &mut dyn FnMut(u32, u32) -> bool) {
+fn sift_down<T: Copy>(heap: &mut [T], mut root: usize, is_less: &mut dyn FnMut(T, T) -> bool) {
     loop {
         let left = 2 * root + 1;
         let (Some(&parent), Some(&first)) = (heap.get(root), heap.get(left)) else { return };

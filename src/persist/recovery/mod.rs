@@ -41,6 +41,7 @@ use super::storage::{StorageFault, Ticket};
 use super::witness::Witness;
 use crate::engine::ReplayError;
 use crate::memory::OutOfMemory;
+use crate::sort::sort;
 
 mod error;
 mod log;
@@ -300,7 +301,7 @@ impl Recovery {
         if let Some(manifest) = &self.manifest {
             ids.try_reserve_exact(manifest.parts.len())?;
             ids.extend(manifest.parts.iter().map(|part| part.id));
-            ids.sort_unstable();
+            sort(&mut ids, &mut |one, other| one < other);
         }
         Ok(ids)
     }

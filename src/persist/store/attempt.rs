@@ -26,6 +26,7 @@ use crate::image::PartSpan;
 use crate::invariant::ensure;
 use crate::memory::{OutOfMemory, try_push};
 use crate::planted::{Bug, planted};
+use crate::sort::sort;
 
 /// What a snapshot covers, and what there was when it began.
 #[derive(Clone, Copy, Debug)]
@@ -183,7 +184,7 @@ impl Attempt {
 
     /// Takes a listing of all parts, and tells the first that is missing, if one is.
     pub(super) fn check(&mut self, mut ids: Vec<u64>) -> Result<(), u64> {
-        ids.sort_unstable();
+        sort(&mut ids, &mut |one, other| one < other);
         ids.dedup();
         let missing = self.listed.iter().find(|part| ids.binary_search(&part.id).is_err()).map(|part| part.id);
         self.found = ids;
@@ -206,7 +207,7 @@ impl Attempt {
         let encoded = manifest.encode();
         self.listed = manifest.parts;
         self.manifest = encoded?;
-        self.listed.sort_unstable_by_key(|part| part.id);
+        sort(&mut self.listed, &mut |one, other| one.id < other.id);
         let listed = &self.listed;
         let is_listed = |id| listed.binary_search_by_key(&id, |part: &PartRef| part.id).is_ok();
         self.found.retain(|&id| (!is_listed(id) || planted(Bug::DeleteListedParts)) && !spares(id));

@@ -16,6 +16,7 @@ use core::ops::Range;
 use super::super::part::PartRef;
 use crate::image::PartSpan;
 use crate::invariant::ensure;
+use crate::sort::sort;
 
 /// The parts of the snapshot that counts; see the head of this file.
 #[derive(Default)]
@@ -27,7 +28,7 @@ pub(super) struct Catalog {
 impl Catalog {
     /// The catalog of these parts, which may be in any order.
     pub(super) fn new(mut parts: Vec<PartRef>) -> Catalog {
-        parts.sort_unstable_by_key(|part| part.id);
+        sort(&mut parts, &mut |one, other| one.id < other.id);
         let bytes = parts.iter().map(|part| u64::from(part.length)).sum();
         Catalog { parts, bytes }
     }
@@ -91,7 +92,7 @@ pub(super) struct Doomed {
 impl Doomed {
     /// What another owner has left.
     pub(super) fn new(mut ids: Vec<u64>, log_upto: Option<u64>) -> Doomed {
-        ids.sort_unstable();
+        sort(&mut ids, &mut |one, other| one < other);
         Doomed { ids, log_upto, ..Doomed::default() }
     }
 
