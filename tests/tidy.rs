@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const LINES_MAX: usize = 800;
 
 /// Directories with nothing written by hand.
-const SKIPPED: &[&str] = &[".git", "target", "node_modules", "corpus", "corpus-found", "artifacts", "coverage"];
+const SKIPPED: &[&str] = &[".git", "target", "node_modules", "corpus", "corpus-found", "artifacts", "coverage", "dist"];
 
 /// Kinds of files that are looked at.
 const KINDS: &[&str] = &["rs", "toml", "md", "txt", "yml", "yaml", "json", "js", "mjs", "ts", "html", "css", "sh"];

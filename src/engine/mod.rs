@@ -232,6 +232,14 @@ impl Engine {
         parts.iter().map(|&part| part as u64).sum()
     }
 
+    /// The names of the streams of a database, in no order that means anything. A stream whose time to expire has come
+    /// is among them until [`Engine::advance`] or a command notices. There is none in a database that does not exist.
+    pub fn streams(&self, database: u8) -> impl Iterator<Item = &[u8]> {
+        let database = (database < DATABASES).then(|| self.keyspace.database(database));
+        let keys = database.into_iter().flat_map(Database::iter);
+        keys.filter(|(_, key)| key.stream().is_some()).map(|(_, key)| key.name())
+    }
+
     /// What was counted since the engine began, or since the last reset.
     pub fn statistics(&self) -> Statistics<'_> {
         Statistics::new(&self.counters, self.waiters.len())
@@ -510,4 +518,37 @@ impl Engine {
 /// The clock as the engine uses it.
 pub(crate) fn clamp_now(now_ms: u64) -> u64 {
     now_ms.min(NOW_MS_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+
+    fn call(engine: &mut Engine, database: u8, line: &str) -> Outcome {
+        let argv: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        engine.call(1, Session { database, ..Session::default() }, &argv, &mut Reply::new())
+    }
+
+    fn streams(engine: &Engine, database: u8) -> Vec<&[u8]> {
+        let mut names: Vec<&[u8]> = engine.streams(database).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn streams_are_walked_and_nothing_else() {
+        let mut engine = Engine::new(Config::default());
+        assert!(streams(&engine, 0).is_empty());
+        for line in ["XADD b 1-1 f v", "SET text x", "XGROUP CREATE a g 0 MKSTREAM", "XADD gone 1-1 f v", "DEL gone"] {
+            assert!(matches!(call(&mut engine, 0, line), Outcome::Done(_)), "{line}");
+        }
+        // A name on which somebody waits is not there yet.
+        assert!(matches!(call(&mut engine, 0, "XREAD BLOCK 0 STREAMS waited $"), Outcome::Blocked(_)));
+        call(&mut engine, 15, "XADD other 1-1 f v");
+        assert_eq!(streams(&engine, 0), [b"a", b"b"]);
+        assert_eq!(streams(&engine, 15), [b"other"]);
+        assert!(streams(&engine, 1).is_empty() && streams(&engine, 16).is_empty());
+    }
 }

@@ -90,6 +90,12 @@ impl Door {
         waited
     }
 
+    /// Writes the names of all streams as a reply.
+    pub fn streams(&mut self) {
+        self.host.write_streams(&mut self.reply);
+        self.answer.tell_all(Position(0), WaiterId(0), &self.reply, self.host.next_deadline());
+    }
+
     /// Changes the options that are given.
     pub fn configure(&mut self, options: &JsValue) {
         self.host.configure(configured(self.host.config().clone(), options));

@@ -76,6 +76,24 @@ impl Host {
         self.engine.configure(config);
     }
 
+    /// Writes the names of the streams as an array of strings; an error if it would be too large.
+    pub fn write_streams(&self, reply: &mut Reply) {
+        reply.clear();
+        let array = reply.open_array();
+        let mut count = 0;
+        for name in self.engine.streams(0) {
+            let words_before = reply.words().len();
+            reply.bulk(name);
+            if reply.words().len() == words_before {
+                reply.clear();
+                reply.error(b"OOM the reply has no room for the names of all streams");
+                return;
+            }
+            count += 1;
+        }
+        reply.close_array(array, count);
+    }
+
     /// The memory that the engine holds by its own account, in bytes.
     pub fn memory(&self) -> u64 {
         self.engine.memory()

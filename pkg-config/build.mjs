@@ -1,0 +1,135 @@
+// Builds the package: the module for wasm, its glue, the entries, their types; then says how large they became.
+//
+// *Design.* Cargo compiles the engine, wasm-bindgen writes the glue, wasm-opt shrinks the module, esbuild bundles each
+// entry. The glue is written for one instance in a program; here it is wrapped into a factory, so that each database
+// has an instance of its own. Each entry is one self-contained file, and the types are copied as they were written.
+//
+// *Why not a bundler's plugin for wasm.* What works unconfigured everywhere is plain JavaScript with the bytes inside.
+//
+// Run: node build.mjs
+
+import { execFileSync } from 'node:child_process'
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { brotliCompressSync, gzipSync } from 'node:zlib'
+import { build } from 'esbuild'
+
+const here = dirname(fileURLToPath(import.meta.url))
+const root = dirname(here)
+const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
+const generated = join(here, 'target')
+const dist = join(here, 'dist')
+
+/** What the engine's code uses; wasm-opt may use no more. Every browser of the last three years has it. */
+const WASM_FEATURES = ['bulk-memory', 'mutable-globals', 'nontrapping-float-to-int', 'sign-ext', 'reference-types', 'multivalue']
+
+rmSync(generated, { recursive: true, force: true })
+rmSync(dist, { recursive: true, force: true })
+mkdirSync(generated, { recursive: true })
+mkdirSync(dist, { recursive: true })
+
+compile()
+shrink()
+writeFileSync(join(generated, 'glue.js'), factory(readFileSync(join(generated, 'engine.js'), 'utf8')))
+const wasm = readFileSync(join(dist, 'engine.wasm'))
+// The level is zlib's best; the header holds no time, so that the same module gives the same bytes.
+writeFileSync(join(generated, 'inline.js'), `export default '${gzipSync(wasm, { level: 9 }).toString('base64')}'\n`)
+await bundle()
+declare()
+report()
+
+/** Compiles the module and has its glue written. */
+function compile() {
+  cargo(['build', '--profile', 'wasm', '-p', 'brooklet-wasm', '--target', 'wasm32-unknown-unknown'])
+  const module = join(target, 'wasm32-unknown-unknown', 'wasm', 'brooklet_wasm.wasm')
+  const options = ['--target', 'web', '--omit-default-module-path', '--no-typescript', '--out-name', 'engine']
+  cargo(['run', '-p', 'brooklet-bindgen', '--bin', 'wasm-bindgen', '--', module, '--out-dir', generated, ...options])
+}
+
+function cargo(words) {
+  execFileSync('cargo', [words[0], '--quiet', ...words.slice(1)], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+}
+
+/** Shrinks the module. */
+function shrink() {
+  const manifest = createRequire(import.meta.url).resolve('binaryen/package.json')
+  const program = join(dirname(manifest), JSON.parse(readFileSync(manifest, 'utf8')).bin['wasm-opt'])
+  const features = ['--mvp-features', ...WASM_FEATURES.map((feature) => `--enable-${feature}`)]
+  const strip = ['--strip-debug', '--strip-producers', '--strip-target-features']
+  const files = [join(generated, 'engine_bg.wasm'), '-o', join(dist, 'engine.wasm')]
+  execFileSync(process.execPath, [program, '-Oz', ...features, ...strip, ...files], { stdio: 'inherit' })
+}
+
+/** The generated glue as a function that makes an instance with each call. */
+function factory(glue) {
+  let text = glue
+  const replace = (pattern, replacement) => {
+    const before = text
+    text = text.replace(pattern, replacement)
+    if (text === before) {
+      throw new Error(`wasm-bindgen's glue has changed: ${pattern} is not found in it. build.mjs has to follow.`)
+    }
+  }
+  replace(/^export class Door /m, 'class Door ')
+  // What fetches and instantiates by itself is not used.
+  replace(/^async function __wbg_load[^]*?^}\n/m, '')
+  replace(/^let __wbg_init_promise;[^]*?^export \{ initSync, __wbg_init as default \};\n/m, '')
+  // The instance goes as a whole, with its memory. To free a part of it from a finalizer could only fail.
+  replace(/^const DoorFinalization = [^;]*;\n/m, 'const DoorFinalization = { register() {}, unregister() {} };\n')
+  replace(/^if \(Symbol\.dispose\)[^\n]*\n/m, '')
+  if (/^\s*(export|import)\b/m.test(text) || /import\.meta/.test(text)) {
+    throw new Error('something of the glue is still a module of its own: build.mjs has to follow.')
+  }
+  return `export function glue(module) {\n${text}\ninitSync({ module });\nreturn { Door, memory: wasm.memory };\n}\n`
+}
+
+/** Bundles each entry, as an ES module and as a CommonJS one. */
+async function bundle() {
+  const entries = [
+    ['index', 'esm', 'index.js'],
+    ['index', 'cjs', 'index.cjs'],
+    ['slim', 'esm', 'slim.js'],
+    ['slim', 'cjs', 'slim.cjs'],
+    ['workerd', 'esm', 'workerd.js'],
+  ]
+  for (const [entry, format, file] of entries) {
+    await build({
+      entryPoints: [join(here, 'src', `${entry}.ts`)],
+      outfile: join(dist, file),
+      bundle: true,
+      format,
+      platform: 'neutral',
+      target: 'es2022',
+      minify: true,
+      legalComments: 'none',
+      // What is private in the sources ends with an underscore.
+      mangleProps: /[a-z]_$/,
+      external: ['./engine.wasm'],
+      alias: { 'brooklet-glue': join(generated, 'glue.js'), 'brooklet-inline': join(generated, 'inline.js') },
+      logLevel: 'warning',
+    })
+  }
+}
+
+/** Writes the types: each file as it is, and once more for CommonJS. */
+function declare() {
+  for (const name of ['index', 'slim']) {
+    const text = readFileSync(join(here, 'types', `${name}.d.ts`), 'utf8')
+    writeFileSync(join(dist, `${name}.d.ts`), text)
+    writeFileSync(join(dist, `${name}.d.cts`), text.replaceAll("'./index.js'", "'./index.cjs'"))
+  }
+  cpSync(join(here, 'types', 'engine.d.wasm.ts'), join(dist, 'engine.d.wasm.ts'))
+  for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) cpSync(join(root, licence), join(here, licence))
+}
+
+/** Says how large the files became. */
+function report() {
+  const row = (name, ...cells) => console.log(name.padEnd(16) + cells.map((cell) => String(cell).padStart(10)).join(''))
+  row('bytes', 'raw', 'gzip', 'brotli')
+  for (const name of ['engine.wasm', 'slim.js', 'workerd.js', 'index.js', 'index.cjs']) {
+    const bytes = readFileSync(join(dist, name))
+    row(name, bytes.length, gzipSync(bytes, { level: 9 }).length, brotliCompressSync(bytes).length)
+  }
+}

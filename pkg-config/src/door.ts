@@ -1,0 +1,184 @@
+// The door to the engine: the only file that knows the glue, the memory of the instance, and what a trap means.
+//
+// *Design.* A request is written straight into the instance's memory, a call runs it, and the reply is read where the
+// engine wrote it. Two views cover the whole memory; they are made anew when the memory has grown, which is seen by
+// their having become empty. After anything was thrown out of the instance, its state may be half changed: it is
+// dropped, and with it its memory, and nothing is called any more.
+//
+// *Why not a view for each buffer.* A view costs more to make than a small request to run.
+//
+// *Invariants*
+// 1. After each call into the instance the views are whole; nobody keeps one across a call.
+// 2. Nothing is called in an instance that has thrown.
+
+import { type Exports, glue } from 'brooklet-glue'
+import { EngineError, RedisError } from './errors.js'
+import { Reader } from './reply.js'
+import { COUNT_BYTES_MAX, type Words, measure, write, writeCount } from './request.js'
+
+// The places of the answer; wasm/src/answer.rs has the layout.
+const WORDS = 0
+const TEXT = 2
+const TEXT_BYTES = 3
+const IS_ASCII = 4
+const WAITER = 7
+const DEADLINE = 9
+
+const ROOM_BYTES_MIN = 4096
+/** A buffer larger than this is given back by the door after its call. */
+const ROOM_BYTES_KEPT = 1 << 20
+/** An instance cannot hold more. */
+const ROOM_BYTES_MAX = 2 ** 31
+
+/** An instance of the engine. */
+export class Door {
+  memory_: WebAssembly.Memory
+  exports_: Exports
+  bytes_!: Uint8Array
+  words_!: Uint32Array
+  /** Where requests are written, and how much room there is. */
+  room_ = 0
+  roomBytes_ = 0
+  /** Where the answer stands, in words. */
+  answer_: number
+  reader_: Reader
+  failure_: EngineError | undefined
+  /** Called when the instance has failed. */
+  onFailure_: ((failure: EngineError) => void) | undefined
+
+  constructor(module: WebAssembly.Module, options: object) {
+    const { Door, memory } = glue(module)
+    this.memory_ = memory
+    this.exports_ = new Door(options)
+    this.answer_ = this.exports_.answer() >>> 2
+    this.look_()
+    this.reader_ = new Reader(this.words_, this.bytes_)
+  }
+
+  /** Runs a command. True if there is a reply; otherwise it waits, as `waiter_` says. */
+  call_(words: Words, nowMs: number): boolean {
+    const room = this.ready_(measure(words))
+    const bytes = write(this.bytes_, room, words) - room
+    this.forget_()
+    return this.enter_((exports) => exports.call(bytes, nowMs))
+  }
+
+  /** Runs commands as one unit. */
+  exec_(batch: readonly Words[], nowMs: number): void {
+    let bytes = 0
+    for (const words of batch) bytes += COUNT_BYTES_MAX + measure(words)
+    const room = this.ready_(bytes)
+    let at = room
+    for (const words of batch) at = write(this.bytes_, writeCount(this.bytes_, at, words.length), words)
+    this.forget_()
+    this.enter_((exports) => exports.exec(at - room, nowMs))
+  }
+
+  /** Lets time pass. */
+  advance_(nowMs: number): void {
+    this.enter_((exports) => exports.advance(nowMs))
+  }
+
+  /** Takes the reply of the next waiter that has one. */
+  take_(): boolean {
+    return this.enter_((exports) => exports.take())
+  }
+
+  /** Ends a wait. */
+  cancel_(waiter: number): void {
+    this.enter_((exports) => exports.cancel(waiter))
+  }
+
+  /** Changes limits. */
+  configure_(limits: object): void {
+    this.enter_((exports) => exports.configure(limits))
+  }
+
+  /** Has the names of all streams written as a reply. */
+  streams_(): void {
+    this.enter_((exports) => exports.streams())
+  }
+
+  /** What the engine has counted. */
+  statistics_(): ReturnType<Exports['statistics']> {
+    return this.enter_((exports) => exports.statistics())
+  }
+
+  /** The reply that is there. */
+  reply_(): Reader {
+    const { words_, answer_, reader_ } = this
+    reader_.begin_(
+      words_,
+      this.bytes_,
+      words_[answer_ + WORDS]! >>> 2,
+      words_[answer_ + TEXT]!,
+      words_[answer_ + TEXT_BYTES]!,
+      words_[answer_ + IS_ASCII] === 1,
+    )
+    return reader_
+  }
+
+  /** Who waits, or whose reply is there. */
+  waiter_(): number {
+    return this.number_(WAITER)
+  }
+
+  /** When time has to pass; very large if never. */
+  deadline_(): number {
+    return this.number_(DEADLINE)
+  }
+
+  number_(place: number): number {
+    const at = this.answer_ + place
+    return this.words_[at + 1]! * 2 ** 32 + this.words_[at]!
+  }
+
+  /** Makes room for a request, and says where. */
+  ready_(bytes: number): number {
+    if (bytes > this.roomBytes_) {
+      const wanted = Math.max(bytes, ROOM_BYTES_MIN)
+      const room = wanted < ROOM_BYTES_MAX ? this.enter_((exports) => exports.room(wanted)) : 0
+      if (room === 0) throw new RedisError(`OOM no memory for a request of ${bytes} bytes`)
+      this.room_ = room
+      this.roomBytes_ = wanted
+    }
+    return this.room_
+  }
+
+  /** The door gives large room back after the call that comes now. */
+  forget_(): void {
+    if (this.roomBytes_ > ROOM_BYTES_KEPT) this.roomBytes_ = 0
+  }
+
+  /** Calls into the instance. */
+  enter_<T>(call: (exports: Exports) => T): T {
+    if (this.failure_ !== undefined) throw this.failure_
+    let result
+    try {
+      result = call(this.exports_)
+    } catch (error) {
+      throw this.fail_(error)
+    }
+    if (this.bytes_.length === 0) this.look_()
+    return result
+  }
+
+  /** Makes the views of a memory that has grown. */
+  look_(): void {
+    this.bytes_ = new Uint8Array(this.memory_.buffer)
+    this.words_ = new Uint32Array(this.memory_.buffer)
+  }
+
+  fail_(error: unknown): EngineError {
+    const failure = new EngineError(error)
+    this.failure_ = failure
+    this.drop_()
+    this.onFailure_?.(failure)
+    return failure
+  }
+
+  /** Lets go of the instance and its memory. */
+  drop_(): void {
+    this.exports_ = this.memory_ = this.bytes_ = this.words_ = this.reader_ = undefined as never
+  }
+}

@@ -1,0 +1,247 @@
+// What all handles of one database share: the door, the calls that came before it was there, who waits, the timer.
+//
+// *Design.* A call runs at once and its reply is decoded before anything else happens; then whoever was woken by it gets
+// a reply, in the engine's order, and the timer is set. Until the engine is ready calls are kept, and then all of them are
+// run in one go, so that nobody gets ahead. This is the one place through which replies leave: what a reply has to wait
+// for, it waits for here.
+//
+// *Why not let each call await one promise.* A call that comes just when the promise is settled would be run before those
+// that have waited for it.
+//
+// *Invariants*
+// 1. Each waiter of the engine has an entry in `waits_`, and nobody else.
+// 2. Once `ended_` is set, nothing new is run; once the door is gone, nobody waits.
+
+import type { Name } from '../types/index.js'
+import { ClosedError } from './errors.js'
+import type { Door } from './door.js'
+import { isBytes, refuse } from './options.js'
+import type { Reader } from './reply.js'
+import { type Words, measure } from './request.js'
+import { Timer } from './timer.js'
+
+/** What is made of a reply. */
+export type Decode<T> = (reader: Reader) => T
+
+/** Somebody who waits for a reply. */
+interface Wait {
+  done_(reader: Reader): void
+  fail_(reason: unknown): void
+}
+
+/** Something that goes on until it is stopped. */
+export interface Stoppable {
+  stop_(reason: unknown): void
+}
+
+/** The engine of a database. */
+export class Engine {
+  door_: Door | undefined
+  /** Settled when the door is open, or cannot be opened. */
+  opened_: Promise<void>
+  /** Calls that came before the door was open. */
+  early_: (() => void)[] = []
+  /** Why there are no more calls. */
+  ended_: Error | undefined
+  waits_ = new Map<number, Wait>()
+  live_ = new Set<Stoppable>()
+  clock_: () => number
+  /** The time of the call that runs or ran last. */
+  now_ = 0
+  timer_: Timer
+
+  constructor(door: Promise<Door>, clock: (() => number) | undefined) {
+    this.clock_ = clock === undefined ? Date.now : checkedClock(clock)
+    this.timer_ = new Timer(this.clock_, clock !== undefined, () => this.pass_())
+    this.opened_ = door.then(
+      (door) => this.begin_(door),
+      (error) => {
+        this.end_(error)
+        this.begin_()
+        throw error
+      },
+    )
+    // Whoever calls is told; that nobody called is no error.
+    this.opened_.catch(() => {})
+  }
+
+  /** Runs a command and makes something of its reply. */
+  run_<T>(words: Words, decode: Decode<T>, nowMs?: number): T | Promise<T> {
+    const door = this.door_
+    if (door === undefined) return this.later_([words], ([words]) => this.run_(words!, decode))
+    door.call_(words, nowMs ?? this.tick_(door))
+    return this.reply_(door, decode)
+  }
+
+  /** Runs commands as one unit, and makes something of the array of their replies. */
+  exec_<T>(batch: readonly Words[], decode: Decode<T>): T | Promise<T> {
+    const door = this.door_
+    if (door === undefined) return this.later_(batch, (batch) => this.exec_(batch, decode))
+    door.exec_(batch, this.tick_(door))
+    return this.reply_(door, decode)
+  }
+
+  /** The names of all streams. */
+  streams_(): Name[] {
+    const door = this.door_!
+    this.tick_(door)
+    door.streams_()
+    return this.reply_(door, (reader) => reader.value_() as Name[])
+  }
+
+  /** Runs a command that may wait. If it does, `hold` is given the means to end that. */
+  wait_<T>(words: Words, decode: Decode<T>, hold: (cancel: (reason: unknown) => void) => void): T | Promise<T> {
+    const door = this.door_
+    if (door === undefined) return this.later_([words], ([words]) => this.wait_(words!, decode, hold))
+    if (door.call_(words, this.tick_(door))) return this.reply_(door, decode)
+    const waiter = door.waiter_()
+    const promise = new Promise<T>((resolve, reject) => {
+      const done = (reader: Reader) => {
+        try {
+          reader.check_()
+          resolve(decode(reader))
+        } catch (error) {
+          reject(error)
+        }
+      }
+      this.waits_.set(waiter, { done_: done, fail_: reject })
+      hold((reason) => {
+        if (!this.waits_.delete(waiter)) return
+        reject(reason)
+        this.door_?.cancel_(waiter)
+        this.settle_()
+      })
+    })
+    this.settle_()
+    return promise
+  }
+
+  /** The same, with a signal that ends the wait. */
+  waitFor_<T>(words: Words, decode: Decode<T>, signal: AbortSignal | undefined): T | Promise<T> {
+    return this.enter_(() => {
+      signal?.throwIfAborted()
+      let abort: (() => void) | undefined
+      const result = this.wait_(words, decode, (cancel) => {
+        abort = () => cancel(signal!.reason)
+        signal?.addEventListener('abort', abort)
+      })
+      if (abort === undefined || signal === undefined) return result
+      const forget = () => signal.removeEventListener('abort', abort!)
+      ;(result as Promise<T>).then(forget, forget)
+      return result
+    })
+  }
+
+  /** Ends everything that waits or goes on. */
+  end_(reason: Error): void {
+    this.ended_ ??= reason
+    for (const live of [...this.live_]) live.stop_(reason)
+    this.door_ = undefined
+    this.timer_.set_(Infinity, false)
+    for (const wait of this.waits_.values()) wait.fail_(reason)
+    this.waits_.clear()
+  }
+
+  /** Runs what was called before, and then nothing any more. */
+  async close_(): Promise<void> {
+    if (this.ended_ !== undefined) return
+    const closed = new ClosedError()
+    const end = () => {
+      const door = this.door_
+      this.end_(closed)
+      door?.drop_()
+    }
+    const ending = this.enter_(end)
+    this.ended_ ??= closed
+    await ending
+  }
+
+  /** Runs something once the engine is ready, in its turn. */
+  enter_<T>(run: () => T | Promise<T>): T | Promise<T> {
+    if (this.ended_ !== undefined) throw this.ended_
+    if (this.door_ !== undefined) return run()
+    return new Promise((resolve, reject) => {
+      this.early_.push(() => {
+        try {
+          if (this.door_ === undefined) throw this.ended_
+          resolve(run())
+        } catch (error) {
+          reject(error)
+        }
+      })
+    })
+  }
+
+  /** Keeps commands until the engine is ready. Their bytes are copied: the caller may change them. */
+  later_<T>(batch: readonly Words[], run: (batch: readonly Words[]) => T | Promise<T>): T | Promise<T> {
+    if (this.ended_ !== undefined) throw this.ended_
+    const kept = batch.map((words) => {
+      measure(words)
+      return words.map((word) => (isBytes(word) ? word.slice() : word))
+    })
+    return this.enter_(() => run(kept))
+  }
+
+  /** Opens the door, and runs what was called before. */
+  begin_(door?: Door): void {
+    if (door !== undefined) {
+      door.onFailure_ = (failure) => this.end_(failure)
+      this.door_ = door
+    }
+    for (const run of this.early_.splice(0)) run()
+  }
+
+  reply_<T>(door: Door, decode: Decode<T>): T {
+    const reader = door.reply_()
+    try {
+      reader.check_()
+      return decode(reader)
+    } finally {
+      this.settle_()
+    }
+  }
+
+  /** After each call: replies for who was woken, and the timer for what comes next. */
+  settle_(): void {
+    const door = this.door_
+    if (door === undefined) return
+    if (this.waits_.size > 0) {
+      while (door.take_()) {
+        const waiter = door.waiter_()
+        const wait = this.waits_.get(waiter)
+        this.waits_.delete(waiter)
+        wait?.done_(door.reply_())
+      }
+    }
+    const deadline = door.deadline_()
+    if (deadline < NO_DEADLINE || this.timer_.at_ !== Infinity) this.timer_.set_(deadline, this.waits_.size > 0)
+  }
+
+  /** The time of a call. What is due by then happens first. */
+  tick_(door: Door): number {
+    const now = (this.now_ = this.clock_())
+    if (now >= this.timer_.at_) this.advance_(door, now)
+    return now
+  }
+
+  /** Lets time pass. */
+  pass_(): void {
+    if (this.door_ !== undefined) this.advance_(this.door_, (this.now_ = this.clock_()))
+  }
+
+  advance_(door: Door, now: number): void {
+    door.advance_(now)
+    this.settle_()
+  }
+}
+
+/** What the door says when nothing is due, as the nearest number. */
+const NO_DEADLINE = 2 ** 64
+
+function checkedClock(clock: () => number): () => number {
+  return () => {
+    const now = clock()
+    if (!(now >= 0 && now <= Number.MAX_SAFE_INTEGER)) refuse('the result of clock', 'milliseconds since 1970', now)
+    return now
+  }
+}
