@@ -332,6 +332,7 @@ fn write_capitals(bytes: &[u8], line: &mut Vec<u8>) {
 fn write_id(id: EntryId, line: &mut Vec<u8>) {
     write_shown(id.to_text().as_bytes(), line);
 }
+
 /// As many arguments as fit, each in quotes.
 fn write_arguments(arguments: &[&[u8]], line: &mut Vec<u8>) {
     let mut shown = 0;

@@ -139,6 +139,13 @@ mod refusals {
     }
 
     #[test]
+    fn a_request_without_words_is_an_unknown_command() {
+        let (reply, _) = furnished().run_words(&[]);
+        assert_eq!(reply, "-ERR unknown command ''");
+        assert_eq!(furnished().run_words(&[b""]).0, reply);
+    }
+
+    #[test]
     fn an_id_that_does_not_follow_is_refused() {
         check(
             "-ERR The ID specified in XADD is equal or smaller than the target stream top item",
