@@ -66,6 +66,12 @@ impl Host {
         self.engine.next_deadline()
     }
 
+    /// The names of the streams; see [`Engine::streams`].
+    #[cfg(feature = "async")]
+    pub(crate) fn streams(&self) -> impl Iterator<Item = &[u8]> {
+        self.engine.streams(Session::default().database)
+    }
+
     /// The engine's configuration.
     pub fn config(&self) -> &Config {
         self.engine.config()
