@@ -15,6 +15,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
+import { minify } from 'terser'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const root = dirname(here)
@@ -24,6 +25,18 @@ const dist = join(here, 'dist')
 
 /** What the engine's code uses; wasm-opt may use no more. Every browser of the last three years has it. */
 const WASM_FEATURES = ['bulk-memory', 'mutable-globals', 'nontrapping-float-to-int', 'sign-ext', 'reference-types', 'multivalue']
+
+// What stands in the glue instead of what was generated.
+
+const DECODE_TEXT = `function decodeText(bytes) {
+    return new TextDecoder().decode(bytes);
+}
+`
+
+const INSTANTIATE = `const wasm = new WebAssembly.Instance(module, __wbg_get_imports()).exports;
+wasm.__wbindgen_start();
+return { Door, memory: wasm.memory };
+`
 
 rmSync(generated, { recursive: true, force: true })
 rmSync(dist, { recursive: true, force: true })
@@ -73,16 +86,19 @@ function factory(glue) {
     }
   }
   replace(/^export class Door /m, 'class Door ')
-  // What fetches and instantiates by itself is not used.
-  replace(/^async function __wbg_load[^]*?^}\n/m, '')
-  replace(/^let __wbg_init_promise;[^]*?^export \{ initSync, __wbg_init as default \};\n/m, '')
-  // The instance goes as a whole, with its memory. To free a part of it from a finalizer could only fail.
-  replace(/^const DoorFinalization = [^;]*;\n/m, 'const DoorFinalization = { register() {}, unregister() {} };\n')
+  // The instance goes as a whole, with its memory. To free a part of it could only fail.
+  replace(/^    __destroy_into_raw\(\)[^]*?^    free\(\)[^]*?^    }\n/m, '')
+  replace(/^ *DoorFinalization\.register\([^\n]*\n/m, '')
+  replace(/^const DoorFinalization = [^;]*;\n/m, '')
   replace(/^if \(Symbol\.dispose\)[^\n]*\n/m, '')
+  // Texts are few.
+  replace(/^let cachedTextDecoder = [^]*?^function decodeText\(bytes\) {[^]*?^}\n/m, DECODE_TEXT)
+  // What fetches and instantiates by itself is not used.
+  replace(/^let wasmModule, wasmInstance, wasm;[^]*?^export \{ initSync, __wbg_init as default \};\n/m, INSTANTIATE)
   if (/^\s*(export|import)\b/m.test(text) || /import\.meta/.test(text)) {
     throw new Error('something of the glue is still a module of its own: build.mjs has to follow.')
   }
-  return `export function glue(module) {\n${text}\ninitSync({ module });\nreturn { Door, memory: wasm.memory };\n}\n`
+  return `export function glue(module) {\n${text}}\n`
 }
 
 /** Bundles each entry, as an ES module and as a CommonJS one. */
@@ -95,12 +111,13 @@ async function bundle() {
     ['workerd', 'esm', 'workerd.js'],
   ]
   for (const [entry, format, file] of entries) {
-    await build({
+    const { outputFiles } = await build({
       entryPoints: [join(here, 'src', `${entry}.ts`)],
-      outfile: join(dist, file),
+      write: false,
       bundle: true,
       format,
-      platform: 'neutral',
+      // For Node it says which names a CommonJS module has.
+      platform: format === 'cjs' ? 'node' : 'neutral',
       target: 'es2022',
       minify: true,
       legalComments: 'none',
@@ -110,6 +127,17 @@ async function bundle() {
       alias: { 'brooklet-glue': join(generated, 'glue.js'), 'brooklet-inline': join(generated, 'inline.js') },
       logLevel: 'warning',
     })
+    // What esbuild leaves, terser shortens by another twentieth.
+    const { code } = await minify(outputFiles[0].text, {
+      module: format === 'esm',
+      ecma: 2022,
+      compress: { passes: 3, unsafe_arrows: true, unsafe_methods: true, pure_getters: true },
+      mangle: { toplevel: true },
+    })
+    // Never run, and so dropped.
+    const names = /0&&\(module\.exports=\{[^}]*\}\)/.exec(outputFiles[0].text)?.[0]
+    if (format === 'cjs' && names === undefined) throw new Error("esbuild's list of names has changed: build.mjs has to follow.")
+    writeFileSync(join(dist, file), `${code}\n${names ?? ''}`)
   }
 }
 

@@ -1,36 +1,19 @@
 // A database: streams by name, any command, and its end.
 
 import type { Inspection, Limits, MultiReply, Name, Opening, ReadOptions, Reply, Value } from '../types/index.js'
+import { LIMITS } from './door.js'
 import type { Engine } from './engine.js'
 import type { Entry } from './entry.js'
 import { inspect } from './inspect.js'
-import { NAME, OBJECT, SIGNAL, SIZE, TEXT, checked, keptName, read, refuse } from './options.js'
-import { LiveRead, READ_OPTIONS, type Source, source } from './read.js'
+import type { Live } from './live.js'
+import { checked, kept, read, refuse } from './options.js'
+import { READ_OPTIONS, type Source, readOn, source } from './read.js'
 import type { Words } from './request.js'
 import { Stream } from './stream.js'
 
-export const LIMITS = {
-  memoryBytesMax: SIZE,
-  replyBytesMax: SIZE,
-  nodeBytesMax: SIZE,
-  nodeEntriesMax: SIZE,
-  idempotentSeconds: SIZE,
-  idempotentEntriesMax: SIZE,
-}
-interface CallOptions {
-  signal?: AbortSignal | undefined
-}
-
-const CALL_OPTIONS = { signal: SIGNAL }
-const SOURCE_OPTIONS = { stream: OBJECT, after: TEXT }
-
 /** Commands about the state of a connection, which a call does not have. */
-const OF_CONNECTIONS = new Set(
-  (
-    'AUTH CLIENT DISCARD EXEC HELLO MONITOR MULTI PSUBSCRIBE PUNSUBSCRIBE QUIT RESET SELECT SSUBSCRIBE SUBSCRIBE ' +
-    'SUNSUBSCRIBE UNSUBSCRIBE UNWATCH WATCH'
-  ).split(' '),
-)
+const OF_CONNECTIONS =
+  /^(AUTH|CLIENT|DISCARD|EXEC|HELLO|MONITOR|MULTI|QUIT|RESET|SELECT|(UN)?WATCH|[PS]?(UN)?SUBSCRIBE)$/i
 
 /** A handle on a database. */
 export class Database {
@@ -41,37 +24,37 @@ export class Database {
   }
 
   stream(name: Name): Stream {
-    return new Stream(this.engine_, keptName('stream: the name', name))
+    return new Stream(this.engine_, kept('name', name))
   }
 
   async call(...given: unknown[]): Promise<unknown> {
     const isList = Array.isArray(given[0])
-    const { signal } = read<CallOptions>('call', CALL_OPTIONS, isList ? (given[1] as CallOptions) : undefined)
-    const words = command('call', isList ? given[0] : given)
+    const { signal } = read('signal', isList ? (given[1] as { signal?: AbortSignal }) : undefined)
+    const words = command(isList ? given[0] : given)
     return this.engine_.waitFor_(words, (reader) => reader.value_() as Reply, signal)
   }
 
   async multi(commands: Iterable<unknown>): Promise<unknown> {
-    checked('multi: the commands', OBJECT, commands)
-    const batch = Array.from(commands, (words) => command('multi', words))
+    checked('commands', commands)
+    const batch = Array.from(commands, command)
     return this.engine_.exec_(batch, (reader) => reader.value_() as MultiReply[])
   }
 
   read(
     given: Iterable<{ stream: Name | Stream; after?: string | undefined }>,
     options?: ReadOptions,
-  ): LiveRead<{ stream: Name; entry: Entry }> {
-    checked('read: the sources', OBJECT, given)
+  ): Live<{ stream: Name; entry: Entry }> {
+    checked('sources', given)
     const sources: Source[] = []
     const known = new Set<string>()
     for (const one of given) {
-      const { stream, after } = read('read: a source', SOURCE_OPTIONS as never, one) as typeof one
-      const name = stream instanceof Stream ? stream.name : keptName('read: stream', stream)
-      if (known.size === known.add(String(name)).size) refuse('read: the sources', 'different streams', name)
+      const { stream, after } = read('stream after', one)
+      const name = stream instanceof Stream ? stream.name : kept('name', stream)
+      if (known.size === known.add(String(name)).size) refuse('sources', 'different streams', name)
       sources.push(source(this.engine_, name, after))
     }
-    if (sources.length === 0) refuse('read: the sources', 'at least one', given)
-    return new LiveRead(this.engine_, sources, read('read', READ_OPTIONS, options), (stream, entry) => ({ stream, entry }))
+    if (sources.length === 0) refuse('sources', 'at least one', given)
+    return readOn(this.engine_, sources, read(READ_OPTIONS, options), (entry, stream) => ({ stream, entry }))
   }
 
   async inspect(): Promise<Inspection> {
@@ -79,7 +62,7 @@ export class Database {
   }
 
   async configure(given: Limits): Promise<void> {
-    const limits = read('configure', LIMITS, given)
+    const limits = read(LIMITS, given)
     await this.engine_.enter_(() => this.engine_.door_!.configure_(limits))
   }
 
@@ -106,12 +89,11 @@ export class OpeningDatabase extends Database {
 }
 
 /** The words of a command that anybody may call. */
-function command(method: string, words: unknown): Words {
-  if (!Array.isArray(words)) refuse(`${method}: a command`, 'an array of words', words)
-  const name: unknown = checked(`${method}: the name of a command`, NAME, words[0])
-  const upper = typeof name === 'string' ? name.toUpperCase() : ''
-  if (OF_CONNECTIONS.has(upper)) {
-    throw new TypeError(`${method}: ${upper} is about a connection, and there is none; multi() runs commands as one unit`)
+function command(words: unknown): Words {
+  if (!Array.isArray(words)) refuse('a command', 'an array of words', words)
+  const name = String(checked('command', words[0]))
+  if (OF_CONNECTIONS.test(name)) {
+    throw new TypeError(`${name} is about a connection, and there is none; see multi()`)
   }
   return words as Value[]
 }

@@ -12,17 +12,18 @@
 // 2. Nothing is called in an instance that has thrown.
 
 import { type Exports, glue } from 'brooklet-glue'
+import type { Limits } from '../types/index.js'
 import { EngineError, RedisError } from './errors.js'
 import { Reader } from './reply.js'
-import { COUNT_BYTES_MAX, type Words, measure, write, writeCount } from './request.js'
+import { LENGTH_BYTES, type Words, measure, write, writeLength } from './request.js'
 
-// The places of the answer; wasm/src/answer.rs has the layout.
-const WORDS = 0
-const TEXT = 2
-const TEXT_BYTES = 3
-const IS_ASCII = 4
+// Places in the answer; wasm/src/answer.rs has the layout.
 const WAITER = 7
 const DEADLINE = 9
+
+/** The options of the door, in its order. */
+export const LIMITS =
+  'memoryBytesMax replyBytesMax nodeBytesMax nodeEntriesMax idempotentSeconds idempotentEntriesMax'
 
 const ROOM_BYTES_MIN = 4096
 /** A buffer larger than this is given back by the door after its call. */
@@ -41,18 +42,18 @@ export class Door {
   roomBytes_ = 0
   /** Where the answer stands, in words. */
   answer_: number
-  reader_: Reader
-  failure_: EngineError | undefined
+  reader_ = new Reader()
+  failure_: Error | undefined
   /** Called when the instance has failed. */
-  onFailure_: ((failure: EngineError) => void) | undefined
+  onFailure_: ((failure: Error) => void) | undefined
 
-  constructor(module: WebAssembly.Module, options: object) {
+  constructor(module: WebAssembly.Module, limits: Limits) {
     const { Door, memory } = glue(module)
     this.memory_ = memory
-    this.exports_ = new Door(options)
+    this.exports_ = new Door()
     this.answer_ = this.exports_.answer() >>> 2
     this.look_()
-    this.reader_ = new Reader(this.words_, this.bytes_)
+    this.configure_(limits)
   }
 
   /** Runs a command. True if there is a reply; otherwise it waits, as `waiter_` says. */
@@ -66,10 +67,10 @@ export class Door {
   /** Runs commands as one unit. */
   exec_(batch: readonly Words[], nowMs: number): void {
     let bytes = 0
-    for (const words of batch) bytes += COUNT_BYTES_MAX + measure(words)
+    for (const words of batch) bytes += LENGTH_BYTES + measure(words)
     const room = this.ready_(bytes)
     let at = room
-    for (const words of batch) at = write(this.bytes_, writeCount(this.bytes_, at, words.length), words)
+    for (const words of batch) at = write(this.bytes_, writeLength(this.bytes_, at, words.length), words)
     this.forget_()
     this.enter_((exports) => exports.exec(at - room, nowMs))
   }
@@ -89,9 +90,10 @@ export class Door {
     this.enter_((exports) => exports.cancel(waiter))
   }
 
-  /** Changes limits. */
-  configure_(limits: object): void {
-    this.enter_((exports) => exports.configure(limits))
+  /** Changes limits; `LIMITS` has their order. */
+  configure_(limits: Limits): void {
+    const values = LIMITS.split(' ').map((name) => limits[name as keyof Limits] ?? -1)
+    this.enter_((exports) => exports.configure(...values))
   }
 
   /** Has the names of all streams written as a reply. */
@@ -99,23 +101,15 @@ export class Door {
     this.enter_((exports) => exports.streams())
   }
 
-  /** What the engine has counted. */
-  statistics_(): ReturnType<Exports['statistics']> {
-    return this.enter_((exports) => exports.statistics())
+  /** Has memory, waiting readers and what was counted written as a reply. */
+  statistics_(): void {
+    this.enter_((exports) => exports.statistics())
   }
 
   /** The reply that is there. */
   reply_(): Reader {
-    const { words_, answer_, reader_ } = this
-    reader_.begin_(
-      words_,
-      this.bytes_,
-      words_[answer_ + WORDS]! >>> 2,
-      words_[answer_ + TEXT]!,
-      words_[answer_ + TEXT_BYTES]!,
-      words_[answer_ + IS_ASCII] === 1,
-    )
-    return reader_
+    this.reader_.begin_(this.words_, this.bytes_, this.answer_)
+    return this.reader_
   }
 
   /** Who waits, or whose reply is there. */
@@ -169,7 +163,7 @@ export class Door {
     this.words_ = new Uint32Array(this.memory_.buffer)
   }
 
-  fail_(error: unknown): EngineError {
+  fail_(error: unknown): Error {
     const failure = new EngineError(error)
     this.failure_ = failure
     this.drop_()

@@ -12,12 +12,13 @@
 // 1. Each waiter of the engine has an entry in `waits_`, and nobody else.
 // 2. Once `ended_` is set, nothing new is run; once the door is gone, nobody waits.
 
-import type { Name } from '../types/index.js'
-import { ClosedError } from './errors.js'
+import type { Value } from '../types/index.js'
 import type { Door } from './door.js'
+import { ClosedError } from './errors.js'
 import { isBytes, refuse } from './options.js'
 import type { Reader } from './reply.js'
-import { type Words, measure } from './request.js'
+import type { Words } from './request.js'
+import { unawaited } from './shapes.js'
 import { Timer } from './timer.js'
 
 /** What is made of a reply. */
@@ -30,7 +31,7 @@ interface Wait {
 }
 
 /** Something that goes on until it is stopped. */
-export interface Stoppable {
+interface Stoppable {
   stop_(reason: unknown): void
 }
 
@@ -52,9 +53,13 @@ export class Engine {
 
   constructor(door: Promise<Door>, clock: (() => number) | undefined) {
     this.clock_ = clock === undefined ? Date.now : checkedClock(clock)
-    this.timer_ = new Timer(this.clock_, clock !== undefined, () => this.pass_())
+    this.timer_ = new Timer(this.clock_, clock !== undefined, () => this.enter_(() => this.tick_()))
     this.opened_ = door.then(
-      (door) => this.begin_(door),
+      (door) => {
+        door.onFailure_ = (failure) => this.end_(failure)
+        this.door_ = door
+        this.begin_()
+      },
       (error) => {
         this.end_(error)
         this.begin_()
@@ -62,38 +67,29 @@ export class Engine {
       },
     )
     // Whoever calls is told; that nobody called is no error.
-    this.opened_.catch(() => {})
+    unawaited(this.opened_)
   }
 
   /** Runs a command and makes something of its reply. */
   run_<T>(words: Words, decode: Decode<T>, nowMs?: number): T | Promise<T> {
     const door = this.door_
     if (door === undefined) return this.later_([words], ([words]) => this.run_(words!, decode))
-    door.call_(words, nowMs ?? this.tick_(door))
-    return this.reply_(door, decode)
+    door.call_(words, nowMs ?? this.tick_())
+    return this.reply_(decode)
   }
 
   /** Runs commands as one unit, and makes something of the array of their replies. */
   exec_<T>(batch: readonly Words[], decode: Decode<T>): T | Promise<T> {
-    const door = this.door_
-    if (door === undefined) return this.later_(batch, (batch) => this.exec_(batch, decode))
-    door.exec_(batch, this.tick_(door))
-    return this.reply_(door, decode)
+    return this.later_(batch, (batch) => {
+      this.door_!.exec_(batch, this.tick_())
+      return this.reply_(decode)
+    })
   }
 
-  /** The names of all streams. */
-  streams_(): Name[] {
-    const door = this.door_!
-    this.tick_(door)
-    door.streams_()
-    return this.reply_(door, (reader) => reader.value_() as Name[])
-  }
-
-  /** Runs a command that may wait. If it does, `hold` is given the means to end that. */
+  /** Runs a command that may wait, when the engine is ready. If it waits, `hold` is given the means to end that. */
   wait_<T>(words: Words, decode: Decode<T>, hold: (cancel: (reason: unknown) => void) => void): T | Promise<T> {
-    const door = this.door_
-    if (door === undefined) return this.later_([words], ([words]) => this.wait_(words!, decode, hold))
-    if (door.call_(words, this.tick_(door))) return this.reply_(door, decode)
+    const door = this.door_!
+    if (door.call_(words, this.tick_())) return this.reply_(decode)
     const waiter = door.waiter_()
     const promise = new Promise<T>((resolve, reject) => {
       const done = (reader: Reader) => {
@@ -105,30 +101,32 @@ export class Engine {
         }
       }
       this.waits_.set(waiter, { done_: done, fail_: reject })
-      hold((reason) => {
-        if (!this.waits_.delete(waiter)) return
-        reject(reason)
-        this.door_?.cancel_(waiter)
-        this.settle_()
-      })
+    })
+    hold((reason) => {
+      const wait = this.waits_.get(waiter)
+      if (wait === undefined) return
+      this.waits_.delete(waiter)
+      wait.fail_(reason)
+      door.cancel_(waiter)
+      this.settle_()
     })
     this.settle_()
     return promise
   }
 
-  /** The same, with a signal that ends the wait. */
+  /** The same in its turn, with a signal that ends the wait. */
   waitFor_<T>(words: Words, decode: Decode<T>, signal: AbortSignal | undefined): T | Promise<T> {
-    return this.enter_(() => {
+    return this.later_([words], async ([words]) => {
       signal?.throwIfAborted()
       let abort: (() => void) | undefined
-      const result = this.wait_(words, decode, (cancel) => {
-        abort = () => cancel(signal!.reason)
-        signal?.addEventListener('abort', abort)
-      })
-      if (abort === undefined || signal === undefined) return result
-      const forget = () => signal.removeEventListener('abort', abort!)
-      ;(result as Promise<T>).then(forget, forget)
-      return result
+      try {
+        return await this.wait_(words!, decode, (cancel) => {
+          abort = () => cancel(signal!.reason)
+          signal?.addEventListener('abort', abort)
+        })
+      } finally {
+        if (abort !== undefined) signal?.removeEventListener('abort', abort)
+      }
     })
   }
 
@@ -146,20 +144,19 @@ export class Engine {
   async close_(): Promise<void> {
     if (this.ended_ !== undefined) return
     const closed = new ClosedError()
-    const end = () => {
-      const door = this.door_
+    const ending = this.enter_(() => {
+      const door = this.door_!
       this.end_(closed)
-      door?.drop_()
-    }
-    const ending = this.enter_(end)
+      door.drop_()
+    })
     this.ended_ ??= closed
     await ending
   }
 
   /** Runs something once the engine is ready, in its turn. */
   enter_<T>(run: () => T | Promise<T>): T | Promise<T> {
-    if (this.ended_ !== undefined) throw this.ended_
     if (this.door_ !== undefined) return run()
+    if (this.ended_ !== undefined) throw this.ended_
     return new Promise((resolve, reject) => {
       this.early_.push(() => {
         try {
@@ -172,27 +169,20 @@ export class Engine {
     })
   }
 
-  /** Keeps commands until the engine is ready. Their bytes are copied: the caller may change them. */
+  /** Runs something with commands, in its turn. While they are kept, their bytes are copies. */
   later_<T>(batch: readonly Words[], run: (batch: readonly Words[]) => T | Promise<T>): T | Promise<T> {
-    if (this.ended_ !== undefined) throw this.ended_
-    const kept = batch.map((words) => {
-      measure(words)
-      return words.map((word) => (isBytes(word) ? word.slice() : word))
-    })
+    const kept = this.door_ !== undefined ? batch : batch.map((words) => words.map((word) => keptWord(word)))
     return this.enter_(() => run(kept))
   }
 
-  /** Opens the door, and runs what was called before. */
-  begin_(door?: Door): void {
-    if (door !== undefined) {
-      door.onFailure_ = (failure) => this.end_(failure)
-      this.door_ = door
-    }
+  /** Runs what was called before the door was open. */
+  begin_(): void {
     for (const run of this.early_.splice(0)) run()
   }
 
-  reply_<T>(door: Door, decode: Decode<T>): T {
-    const reader = door.reply_()
+  /** Makes something of the reply that is there. */
+  reply_<T>(decode: Decode<T>): T {
+    const reader = this.door_!.reply_()
     try {
       reader.check_()
       return decode(reader)
@@ -203,45 +193,41 @@ export class Engine {
 
   /** After each call: replies for who was woken, and the timer for what comes next. */
   settle_(): void {
-    const door = this.door_
-    if (door === undefined) return
-    if (this.waits_.size > 0) {
-      while (door.take_()) {
-        const waiter = door.waiter_()
-        const wait = this.waits_.get(waiter)
-        this.waits_.delete(waiter)
-        wait?.done_(door.reply_())
-      }
+    const { door_, waits_, timer_ } = this
+    if (door_ === undefined) return
+    while (waits_.size > 0 && door_.take_()) {
+      const waiter = door_.waiter_()
+      const wait = waits_.get(waiter)
+      waits_.delete(waiter)
+      wait?.done_(door_.reply_())
     }
-    const deadline = door.deadline_()
-    if (deadline < NO_DEADLINE || this.timer_.at_ !== Infinity) this.timer_.set_(deadline, this.waits_.size > 0)
+    const deadline = door_.deadline_()
+    if (deadline < NO_DEADLINE || timer_.at_ !== Infinity) timer_.set_(deadline, waits_.size > 0)
   }
 
   /** The time of a call. What is due by then happens first. */
-  tick_(door: Door): number {
+  tick_(): number {
     const now = (this.now_ = this.clock_())
-    if (now >= this.timer_.at_) this.advance_(door, now)
+    if (now >= this.timer_.at_) {
+      this.door_!.advance_(now)
+      this.settle_()
+    }
     return now
-  }
-
-  /** Lets time pass. */
-  pass_(): void {
-    if (this.door_ !== undefined) this.advance_(this.door_, (this.now_ = this.clock_()))
-  }
-
-  advance_(door: Door, now: number): void {
-    door.advance_(now)
-    this.settle_()
   }
 }
 
 /** What the door says when nothing is due, as the nearest number. */
 const NO_DEADLINE = 2 ** 64
 
+/** A word that nobody else can change. */
+function keptWord(word: Value): Value {
+  return isBytes(word) ? word.slice() : word
+}
+
 function checkedClock(clock: () => number): () => number {
   return () => {
     const now = clock()
-    if (!(now >= 0 && now <= Number.MAX_SAFE_INTEGER)) refuse('the result of clock', 'milliseconds since 1970', now)
+    if (!(now >= 0 && now <= Number.MAX_SAFE_INTEGER)) refuse('the time of clock', 'milliseconds since 1970', now)
     return now
   }
 }

@@ -7,9 +7,10 @@
 // their place, and of two fields of one name one would be gone.
 
 import type { Name, Value } from '../types/index.js'
-import { NAME, checked, isBytes, refuse } from './options.js'
+import { checked, isBytes, refuse } from './options.js'
 import type { Reader } from './reply.js'
 import { VALUES } from './request.js'
+import { readList } from './shapes.js'
 
 type Text = string | Uint8Array
 
@@ -42,7 +43,7 @@ export class Entry {
   }
 
   bytes(name: Name): Uint8Array | undefined {
-    checked('bytes: the name', NAME, name)
+    checked('name', name)
     const { flat_ } = this
     for (let place = 0; place < flat_.length; place += 2) {
       if (isSame(flat_[place]!, name)) return toBytes(flat_[place + 1]!)
@@ -75,43 +76,39 @@ function toBytes(text: Text): Uint8Array {
   return typeof text === 'string' ? encoder.encode(text) : text.slice()
 }
 
-/** Reads an entry; null if there is none. */
-export function readEntry(reader: Reader): Entry | null {
-  if (reader.array_() < 0) return null
+function readEntry(reader: Reader): Entry {
+  reader.array_()
   return new Entry(reader.id_()!, reader.fields_()!)
 }
 
 /** Reads an array of entries. */
 export function readEntries(reader: Reader): Entry[] {
-  const entries = []
-  for (let left = reader.array_(); left > 0; left--) entries.push(readEntry(reader)!)
-  return entries
+  return readList(reader, readEntry)
 }
 
-/** Adds the fields of an entry to a command. */
-export function pushFields(words: Value[], method: string, fields: unknown): void {
-  const before = words.length
+/** Puts the fields of an entry behind the first words of a command; what stood there before is gone. */
+export function putFields(words: Value[], start: number, fields: unknown): void {
+  let at = start
+  const put = (name: unknown, value: unknown) => {
+    if (typeof value !== 'string' && !isValue(value)) refuse(`the value of ${String(name)}`, VALUES, value)
+    words[at++] = name as Value
+    words[at++] = value as Value
+  }
   if (typeof fields !== 'object' || fields === null) {
-    refuse(`${method}: fields`, 'an object or pairs', fields)
-  } else if (fields instanceof Entry) {
-    for (const text of fields.flat_) words.push(text)
+    refuse('fields', 'an object or pairs', fields)
   } else if (Symbol.iterator in fields) {
     for (const pair of fields as Iterable<unknown>) {
-      if (!Array.isArray(pair) || pair.length !== 2) refuse(`${method}: a field`, 'a pair of name and value', pair)
-      pushField(words, method, pair[0], pair[1])
+      if (!Array.isArray(pair) || pair.length !== 2) refuse('a field', 'a pair of name and value', pair)
+      put(pair[0], pair[1])
     }
   } else {
     for (const name of Object.keys(fields)) {
       const value = (fields as Record<string, unknown>)[name]
-      if (value !== undefined) pushField(words, method, name, value)
+      if (value !== undefined) put(name, value)
     }
   }
-  if (words.length === before) refuse(`${method}: fields`, 'at least one', fields)
-}
-
-function pushField(words: Value[], method: string, name: unknown, value: unknown): void {
-  if (typeof value !== 'string' && !isValue(value)) refuse(`${method}: the value of ${String(name)}`, VALUES, value)
-  words.push(name as Value, value as Value)
+  if (at === start) refuse('fields', 'at least one', fields)
+  if (words.length > at) words.length = at
 }
 
 function isValue(value: unknown): boolean {

@@ -1,32 +1,36 @@
 // The errors that callers see. Wrong arguments are a TypeError, as everywhere in JavaScript.
+//
+// Each class is the property of an object, from which it has its name: other names get shortened.
 
-/** An error reply. Its code is the first word. */
-export class RedisError extends Error {
-  readonly code: string
-  declare readonly ids?: string[]
-
-  constructor(message: string) {
-    super(message)
-    this.code = message.split(' ', 1)[0]!
+abstract class NamedError extends Error {
+  override get name(): string {
+    return this.constructor.name
   }
 }
 
-/** The database was closed. */
-export class ClosedError extends Error {
-  constructor() {
-    super('the database is closed')
-  }
-}
+export const { RedisError, ClosedError, EngineError } = {
+  /** An error reply. Its code is the first word. */
+  RedisError: class extends NamedError {
+    readonly code: string
+    declare readonly ids?: string[]
 
-/** The engine failed. */
-export class EngineError extends Error {
-  constructor(cause: unknown) {
-    super(`the engine failed and cannot be used any more: ${cause}`, { cause })
-  }
-}
+    constructor(message: string) {
+      super(message)
+      this.code = message.split(' ', 1)[0]!
+    }
+  },
 
-// Names are said as text, because the classes' own get shortened.
-for (const [value, type] of Object.entries({ RedisError, ClosedError, EngineError })) {
-  Object.defineProperty(type, 'name', { value })
-  Object.defineProperty(type.prototype, 'name', { value, configurable: true, writable: true })
+  /** The database was closed. */
+  ClosedError: class extends NamedError {
+    constructor() {
+      super('the database is closed')
+    }
+  },
+
+  /** The engine failed. */
+  EngineError: class extends NamedError {
+    constructor(cause: unknown) {
+      super(`the engine failed and cannot be used any more: ${cause}`, { cause })
+    }
+  },
 }

@@ -10,14 +10,14 @@ declare module 'brooklet-glue' {
     advance(nowMs: number): void
     take(): boolean
     cancel(waiter: number): boolean
-    configure(options: object): void
+    configure(...limits: number[]): void
     streams(): void
-    statistics(): { memoryBytes: number; waitingReaders: number; changes: number; expiredKeys: number }
+    statistics(): void
   }
 
   /** Makes an instance. */
   export function glue(module: WebAssembly.Module): {
-    Door: new (options: object) => Exports
+    Door: new () => Exports
     memory: WebAssembly.Memory
   }
 }

@@ -8,15 +8,15 @@
 //
 // *Why own pending messages first.* After a reload they would wait for somebody to claim them.
 
-import type { GroupReadOptions, Name, Value } from '../types/index.js'
-import { type Group, readPending } from './group.js'
+import type { GroupReadOptions, Name } from '../types/index.js'
+import type { Group } from './group.js'
 import { Live, PAGE, PAGE_BYTES } from './live.js'
 import { type Message, readMessages } from './message.js'
-import { COUNT, FLAG, SIGNAL, SIZE, read } from './options.js'
+import { read } from './options.js'
+import type { Words } from './request.js'
+import { readPending, unawaited } from './shapes.js'
 
-export const GROUP_READ_OPTIONS = { count: COUNT, claimIdle: SIZE, noAck: FLAG, signal: SIGNAL }
-/** So many messages are in a batch. */
-export const BATCH_LEN = 10
+export const GROUP_READ_OPTIONS = 'count claimIdle noAck signal'
 /** An idle time that nothing reaches: only what belongs to nobody is claimed. */
 export const CLAIM_RELEASED = 2n ** 63n - 1n
 
@@ -24,82 +24,54 @@ export const CLAIM_RELEASED = 2n ** 63n - 1n
 const SOON_MS = 4
 
 /** An iteration over messages. */
-export class GroupRead extends Live<Message> {
-  group_: Group
-  consumer_: Name
-  claimIdle_: Value
-  isNoAck_: boolean
+export function groupRead(group: Group, consumer: Name, given: GroupReadOptions | undefined): Live<Message> {
+  const options = read(GROUP_READ_OPTIONS, given)
+  const { claimIdle = CLAIM_RELEASED, noAck } = options
+  const { name, stream } = group
+  const key = stream.name
+  const engine = stream.engine_
   /** The last of the own pending messages that were looked at; none when all were. */
-  pendingAfter_: string | undefined = '0-0'
-  pageLen_ = 0.5
-  pageAt_ = 0
+  let pendingAfter: string | undefined = '0-0'
+  let pageLen = 0.5
+  let pageAt = Infinity
 
-  constructor(group: Group, consumer: Name, given: GroupReadOptions | undefined) {
-    const options = read('read', GROUP_READ_OPTIONS, given)
-    super(group.stream.engine_, options.count, options.signal)
-    this.group_ = group
-    this.consumer_ = consumer
-    this.claimIdle_ = options.claimIdle ?? CLAIM_RELEASED
-    this.isNoAck_ = options.noAck ?? false
-  }
-
-  override async fill_(): Promise<void> {
-    const isSoon = Date.now() - this.pageAt_ < SOON_MS
-    // Without acknowledgement, what was fetched could not be given back.
-    if (this.isNoAck_) this.pageLen_ = 1
-    else this.pageLen_ = isSoon || this.pageLen_ < 1 ? Math.min(this.pageLen_ * 2, PAGE) : 1
-    const count = Math.min(this.pageLen_, this.left_)
-    await (this.pendingAfter_ === undefined ? this.fillAny_(count) : this.fillPending_(count, this.pendingAfter_))
-  }
-
-  override giveBack_(rest: Message[]): void {
-    if (this.isNoAck_) return
+  return new Live<Message>(engine, options, fill, (rest) => {
     // If the engine has failed there is nobody to give it back to.
-    this.group_.nack(rest.map(({ id }) => id), { mode: 'SILENT' }).catch(() => {})
+    if (!noAck) unawaited(group.nack(rest.map(({ id }) => id), { mode: 'SILENT' }))
+  })
+
+  async function fill(live: Live<Message>): Promise<void> {
+    // Without acknowledgement, what was fetched could not be given back.
+    pageLen = noAck || Date.now() - pageAt > SOON_MS ? 1 : Math.min(pageLen * 2, PAGE)
+    const count = Math.min(pageLen, live.left_)
+    const fetch = ['XREADGROUP', 'GROUP', name, consumer, 'COUNT', count, 'MAXSIZE', PAGE_BYTES]
+    await (pendingAfter === undefined ? fillAny(live, fetch) : fillPending(live, fetch, count, pendingAfter))
+    pageAt = Date.now()
   }
 
   /** Own pending messages. */
-  fillPending_(count: number, after: string): void | Promise<void> {
-    const { group_, consumer_, engine_ } = this
-    const key = group_.stream.name
-    const look = ['XPENDING', key, group_.name, `(${after}`, '+', count, consumer_]
-    const fetch = this.words_(count)
-    fetch.push('STREAMS', key, after)
-    return engine_.enter_(() => {
-      if (this.over_ !== undefined) return
+  function fillPending(live: Live<Message>, fetch: Words, count: number, after: string): void | Promise<void> {
+    return live.enter_(() => {
       const gone: string[] = []
-      const run = engine_.exec_([look, fetch], (reader) => {
+      const look = ['XPENDING', key, name, `(${after}`, '+', count, consumer]
+      const run = engine.exec_([look, [...fetch, 'STREAMS', key, after]], (reader) => {
         reader.array_()
         reader.check_()
         const known = new Map(readPending(reader).map((one) => [one.id, one]))
         reader.check_()
-        this.take_(readMessages(reader, group_, 0, known, gone))
+        live.take_(readMessages(reader, group, 0, known, gone))
         // Both walk the same list, and the second one may have stopped earlier, by size.
-        this.pendingAfter_ = [...known.keys()][this.page_.length + gone.length - 1]
+        pendingAfter = [...known.keys()][live.page_.length + gone.length - 1]
       })
       // What was deleted will never be delivered.
-      if (gone.length > 0) group_.ack(gone).catch(() => {})
+      if (gone.length > 0) unawaited(group.ack(gone))
       return run
     })
   }
 
   /** Released, idle and new messages. */
-  fillAny_(count: number): void | Promise<void> {
-    const { group_, engine_ } = this
-    const words = this.words_(count)
-    words.push('CLAIM', this.claimIdle_, 'BLOCK', 0)
-    if (this.isNoAck_) words.push('NOACK')
-    words.push('STREAMS', group_.stream.name, '>')
-    return this.wait_(words, (reader) => this.take_(readMessages(reader, group_, engine_.now_)))
-  }
-
-  words_(count: number): Value[] {
-    return ['XREADGROUP', 'GROUP', this.group_.name, this.consumer_, 'COUNT', count, 'MAXSIZE', PAGE_BYTES]
-  }
-
-  take_(page: Message[]): void {
-    this.page_ = page
-    this.at_ = 0
-    this.pageAt_ = Date.now()
+  function fillAny(live: Live<Message>, fetch: Words): void | Promise<void> {
+    const words = [...fetch, 'CLAIM', claimIdle, 'BLOCK', 0, ...(noAck ? ['NOACK'] : []), 'STREAMS', key, '>']
+    return live.wait_(words, (reader) => live.take_(readMessages(reader, group, engine.now_)))
   }
 }

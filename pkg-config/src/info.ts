@@ -3,52 +3,48 @@
 import type { FullStreamInfo, Name, StreamInfo } from '../types/index.js'
 import { Entry } from './entry.js'
 import type { Reader } from './reply.js'
+import { deliveries } from './shapes.js'
 
 type RawEntry = [id: string, flat: Name[]]
 
-type Raw = {
+/** Either form. */
+interface Raw {
   firstEntry: RawEntry | null
   lastEntry: RawEntry | null
-  entries: RawEntry[]
+  entries?: RawEntry[]
   groups: {
-    pending: [id: string, consumer: Name, deliveredAt: number, deliveries: number | bigint][]
-    consumers: { activeTime: number; pending: [id: string, deliveredAt: number, deliveries: number | bigint][] }[]
+    pending: [id: string, consumer: Name, deliveredAt: number, count: number | bigint][]
+    consumers: { activeTime: number; pending: [id: string, deliveredAt: number, count: number | bigint][] }[]
   }[]
 }
 
 /** Reads either form. */
-export function streamInfo(reader: Reader, isFull: boolean): StreamInfo | FullStreamInfo {
+export function readInfo(reader: Reader): StreamInfo | FullStreamInfo {
   const raw = reader.plain_() as Raw
-  if (!isFull) {
-    return { ...raw, firstEntry: entry(raw.firstEntry), lastEntry: entry(raw.lastEntry) } as unknown as StreamInfo
-  }
-  const groups = raw.groups.map((group) => ({
+  const { entries } = raw
+  const info =
+    entries === undefined
+      ? { ...raw, firstEntry: toEntry(raw.firstEntry), lastEntry: toEntry(raw.lastEntry) }
+      : { ...raw, entries: entries.map(toEntry), groups: raw.groups.map(toGroup) }
+  return info as unknown as FullStreamInfo
+}
+
+function toEntry(raw: RawEntry | null): Entry | null {
+  return raw && new Entry(...raw)
+}
+
+function toGroup(group: Raw['groups'][number]): object {
+  return {
     ...group,
-    pending: group.pending.map(([id, consumer, deliveredAt, deliveries]) => {
+    pending: group.pending.map(([id, consumer, time, count]) => {
       // A message that belongs to nobody was delivered at no time.
-      const isOwned = deliveredAt > 0
-      return {
-        id,
-        consumer: isOwned ? consumer : null,
-        deliveredAt: isOwned ? deliveredAt : null,
-        deliveries: count(deliveries),
-      }
+      const owned = time > 0 ? { consumer, deliveredAt: time } : { consumer: null, deliveredAt: null }
+      return { id, ...owned, deliveries: deliveries(count) }
     }),
     consumers: group.consumers.map((consumer) => ({
       ...consumer,
       activeTime: consumer.activeTime < 0 ? null : consumer.activeTime,
-      pending: consumer.pending.map(([id, deliveredAt, deliveries]) => {
-        return { id, deliveredAt, deliveries: count(deliveries) }
-      }),
+      pending: consumer.pending.map(([id, deliveredAt, count]) => ({ id, deliveredAt, deliveries: deliveries(count) })),
     })),
-  }))
-  return { ...raw, entries: raw.entries.map(entry), groups } as unknown as FullStreamInfo
-}
-
-function entry(raw: RawEntry | null): Entry | null {
-  return raw === null ? null : new Entry(raw[0], raw[1])
-}
-
-function count(deliveries: number | bigint): number {
-  return typeof deliveries === 'bigint' ? Infinity : deliveries
+  }
 }

@@ -3,28 +3,21 @@
 // *Design.* The names of the streams are asked for, then each stream, in one task: nothing happens in between, so the parts
 // agree with each other.
 
-import type { FullStreamInfo, InspectedGroup, InspectedStream, Inspection, Name } from '../types/index.js'
+import type { FullStreamInfo, Inspection, Name } from '../types/index.js'
 import type { Engine } from './engine.js'
-import { streamInfo } from './info.js'
+import { readInfo } from './info.js'
+import { readPlain } from './shapes.js'
 
 /** Looks at everything. The engine is ready. */
 export function inspect(engine: Engine): Inspection {
-  const names = engine.streams_()
+  const door = engine.door_!
+  engine.tick_()
+  door.streams_()
+  const names = engine.reply_((reader) => reader.value_() as Name[])
   const streams = names.map((name) => {
-    const words = ['XINFO', 'STREAM', name, 'FULL', 'COUNT', 1]
-    return engine.run_(words, (reader) => summary(name, streamInfo(reader, true) as FullStreamInfo)) as InspectedStream
+    const { entries, ...rest } = engine.run_(['XINFO', 'STREAM', name, 'FULL', 'COUNT', 1], readInfo) as FullStreamInfo
+    return { name, ...rest }
   })
-  return { ...engine.door_!.statistics_(), streams }
-}
-
-function summary(name: Name, info: FullStreamInfo): InspectedStream {
-  const { length, entriesAdded, recordedFirstEntryId, lastGeneratedId } = info
-  const groups = info.groups.map((group): InspectedGroup => {
-    const { name, lastDeliveredId, entriesRead, lag, pelCount, nackedCount } = group
-    const consumers = group.consumers.map(({ name, pelCount, seenTime, activeTime }) => {
-      return { name, pending: pelCount, seenAt: seenTime, activeAt: activeTime }
-    })
-    return { name, lastDeliveredId, entriesRead, lag, pending: pelCount, released: nackedCount, consumers }
-  })
-  return { name, length, entriesAdded, firstId: recordedFirstEntryId, lastId: lastGeneratedId, groups }
+  door.statistics_()
+  return { ...engine.reply_(readPlain<Omit<Inspection, 'streams'>>), streams }
 }

@@ -5,11 +5,13 @@
 // who asked, in order. Stopping (by a signal, by leaving the loop, by closing the database) ends the wait and gives back
 // what is left of the page, at once. So an entry is either given out or given back, and nothing lies in between.
 //
+// What is fetched and how is a function that each kind of iteration brings along; its state is what it closes over.
+//
 // *Why not async generators.* One that waits cannot be stopped: `return()` waits behind it. And between the reply and the
 // generator's next step there is a gap in which a signal may come.
 //
 // *Invariants*
-// 1. Once `over_` is set the page is empty and nobody waits in the engine for this iteration.
+// 1. Once `isOver_` is set the page is empty and nobody waits in the engine for this iteration.
 // 2. Who asked first is answered first.
 
 import type { Decode, Engine } from './engine.js'
@@ -21,40 +23,43 @@ export const PAGE = 128
 /** A page of reading ends when it has so many bytes. */
 export const PAGE_BYTES = 1 << 20
 
-/** How an iteration ended. */
-interface Over {
-  /** To be thrown, once. */
-  reason?: unknown
+/** What all iterations have. */
+export interface Bounds {
+  count?: number | undefined
+  signal?: AbortSignal | undefined
 }
 
+/** Fetches the next page into an iteration, or ends it. */
+type Fill<T> = (live: Live<T>) => void | Promise<void>
+
 /** An iteration. */
-export abstract class Live<T> implements AsyncIterableIterator<T> {
+export class Live<T> implements AsyncIterableIterator<T> {
   engine_: Engine
+  fill_: Fill<T>
+  giveBack_: ((rest: T[]) => void) | undefined
   page_: T[] = []
   at_ = 0
   /** How many may still be given out. */
   left_: number
-  over_: Over | undefined
   signal_: AbortSignal | undefined
   isStarted_ = false
+  isOver_ = false
+  /** Ends the iteration with an error, which is told once. */
+  failure_: { reason_: unknown } | undefined
   filling_: Promise<void> | undefined
   /** How many ask who are not answered yet. */
   asking_ = 0
-  cancel_: ((reason: unknown) => void) | undefined
+  cancel_: (() => void) | undefined
   slice_ = new Slice()
   onAbort_ = () => this.stop_(this.signal_!.reason)
 
-  constructor(engine: Engine, count: number | undefined, signal: AbortSignal | undefined) {
+  constructor(engine: Engine, { count, signal }: Bounds, fill: Fill<T>, giveBack?: (rest: T[]) => void) {
     this.engine_ = engine
     this.left_ = count ?? Infinity
     this.signal_ = signal
+    this.fill_ = fill
+    this.giveBack_ = giveBack
   }
-
-  /** Fetches the next page into `page_`, or ends the iteration. */
-  abstract fill_(): Promise<void>
-
-  /** Gives back what was fetched and not given out. */
-  giveBack_(_rest: T[]): void {}
 
   next(): Promise<IteratorResult<T, undefined>> {
     if (this.asking_ === 0 && this.at_ < this.page_.length) return Promise.resolve(this.shift_())
@@ -62,65 +67,83 @@ export abstract class Live<T> implements AsyncIterableIterator<T> {
   }
 
   async return(): Promise<IteratorResult<T, undefined>> {
-    this.end_({})
-    return { value: undefined, done: true }
+    this.end_()
+    return END
   }
 
   [Symbol.asyncIterator](): this {
     return this
   }
 
-  /** Ends the iteration with an error. */
-  stop_(reason: unknown): void {
-    this.end_({ reason })
+  async toArray(): Promise<T[]> {
+    this.start_()
+    const all: T[] = []
+    while (!this.isDone_()) {
+      for (; this.at_ < this.page_.length; this.left_--) all.push(this.page_[this.at_++]!)
+      await this.more_()
+    }
+    return all
   }
 
-  end_(over: Over): void {
-    if (this.over_ !== undefined) return
-    this.over_ = over
-    this.signal_?.removeEventListener('abort', this.onAbort_)
-    this.engine_.live_.delete(this)
-    this.cancel_?.(undefined)
-    const rest = this.page_.slice(this.at_)
-    this.page_ = []
+  /** Puts a page where it is given out from. */
+  take_(page: T[]): void {
+    this.page_ = page
     this.at_ = 0
-    if (rest.length > 0) this.giveBack_(rest)
-  }
-
-  start_(): void {
-    if (this.isStarted_ || this.over_ !== undefined) return
-    this.isStarted_ = true
-    this.engine_.live_.add(this)
-    this.signal_?.addEventListener('abort', this.onAbort_)
-    if (this.signal_?.aborted) this.onAbort_()
-    else if (this.engine_.ended_ !== undefined) this.stop_(this.engine_.ended_)
   }
 
   /** Runs a command that may wait, until the iteration ends. `take` puts its reply into the page. */
   wait_(words: Words, take: Decode<void>): void | Promise<void> {
-    return this.engine_.enter_(() => {
-      if (this.over_ !== undefined) return
-      return this.engine_.wait_(words, take, (cancel) => {
-        this.cancel_ = cancel
-      })
-    })
+    return this.enter_(() =>
+      this.engine_.wait_(words, take, (cancel) => {
+        this.cancel_ = () => cancel(undefined)
+      }),
+    )
+  }
+
+  /** Runs something in its turn, if the iteration still goes on then. */
+  enter_(run: () => void | Promise<void>): void | Promise<void> {
+    return this.engine_.enter_(() => (this.isOver_ ? undefined : run()))
+  }
+
+  /** Ends the iteration with an error. */
+  stop_(reason: unknown): void {
+    if (!this.isOver_) this.failure_ = { reason_: reason }
+    this.end_()
+  }
+
+  end_(): void {
+    if (this.isOver_) return
+    this.isOver_ = true
+    this.signal_?.removeEventListener('abort', this.onAbort_)
+    this.engine_.live_.delete(this)
+    this.cancel_?.()
+    const rest = this.page_.slice(this.at_)
+    this.take_([])
+    if (rest.length > 0) this.giveBack_?.(rest)
+  }
+
+  start_(): void {
+    if (this.isStarted_) return
+    this.isStarted_ = true
+    this.engine_.live_.add(this)
+    this.signal_?.addEventListener('abort', this.onAbort_)
+    if (this.signal_?.aborted) this.onAbort_()
   }
 
   shift_(): IteratorResult<T, undefined> {
-    const value = this.page_[this.at_++]!
     this.left_--
-    return { value, done: false }
+    return { value: this.page_[this.at_++]!, done: false }
   }
 
   async ask_(): Promise<IteratorResult<T, undefined>> {
     this.start_()
     this.asking_++
     try {
-      for (;;) {
-        if (this.over_ !== undefined) return this.tellEnd_(this.over_)
+      while (!this.isDone_()) {
         if (this.at_ < this.page_.length) return this.shift_()
         await this.more_()
       }
+      return END
     } finally {
       this.asking_--
     }
@@ -128,30 +151,28 @@ export abstract class Live<T> implements AsyncIterableIterator<T> {
 
   /** Gets a page, or the end. Who comes while one is fetched waits for that. */
   more_(): Promise<void> {
-    if (this.left_ <= 0) this.end_({})
-    this.filling_ ??= this.fillOnce_()
-    return this.filling_
+    return (this.filling_ ??= this.fillOnce_())
   }
 
   async fillOnce_(): Promise<void> {
     try {
-      if (this.over_ !== undefined) return
+      if (this.left_ === 0) this.end_()
       if (this.slice_.isOver_()) await this.slice_.pause_()
-      if (this.over_ === undefined) await this.fill_()
+      if (!this.isOver_) await this.fill_(this)
     } catch (reason) {
       this.stop_(reason)
     } finally {
-      this.filling_ = undefined
-      this.cancel_ = undefined
+      this.filling_ = this.cancel_ = undefined
     }
   }
 
-  tellEnd_(over: Over): IteratorResult<T, undefined> {
-    if ('reason' in over) {
-      const { reason } = over
-      delete over.reason
-      throw reason
-    }
-    return { value: undefined, done: true }
+  /** Whether nothing more comes. Throws if it ended with an error that nobody was told. */
+  isDone_(): boolean {
+    const { failure_ } = this
+    this.failure_ = undefined
+    if (failure_ !== undefined) throw failure_.reason_
+    return this.isOver_
   }
 }
+
+const END = { value: undefined, done: true } as const

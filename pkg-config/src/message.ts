@@ -4,7 +4,7 @@ import type { NackMode } from '../types/index.js'
 import { Entry } from './entry.js'
 import type { Group } from './group.js'
 import type { Reader } from './reply.js'
-import { decode } from './shapes.js'
+import { deliveries, unawaited } from './shapes.js'
 
 type Text = string | Uint8Array
 
@@ -28,20 +28,15 @@ export class Message extends Entry {
   }
 
   ack(): Promise<boolean> {
-    return unawaited(this.group_.ack(this.id))
+    return unawaited(this.group_.ack(this.id).then(isAny))
   }
 
   nack(options?: { mode?: NackMode; retryCount?: number }): Promise<boolean> {
-    return unawaited(this.group_.nack(this.id, options))
+    return unawaited(this.group_.nack(this.id, options).then(isAny))
   }
 }
 
-/** A result that nobody has to look at: a failure is no unhandled rejection. */
-function unawaited(count: Promise<number>): Promise<boolean> {
-  const promise = count.then((count) => count > 0)
-  promise.catch(() => {})
-  return promise
-}
+const isAny = (count: number) => count > 0
 
 /**
  * Reads what XREADGROUP delivered, of the one stream that was named. What the reply does not say of a message is taken
@@ -72,7 +67,7 @@ export function readMessages(
 const UNKNOWN: Delivered = { idle: null, deliveries: 0 }
 
 function readDelivered(reader: Reader, nowMs: number): Delivered {
-  const [idle, deliveries] = [reader.integer_(), decode.deliveries(reader)]
+  const idle = reader.integer_()
   // Nobody's messages were delivered at the beginning of time.
-  return { idle: idle === Math.floor(nowMs) ? null : idle, deliveries }
+  return { idle: idle === Math.floor(nowMs) ? null : idle, deliveries: deliveries(reader.value_()) }
 }

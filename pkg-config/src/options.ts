@@ -1,44 +1,45 @@
-// Options: what is allowed, and the one sentence that tells what is not.
+// Arguments and options: what is allowed, and the one sentence that tells what is not.
 //
-// *Design.* A table for each method says of which kind each option is. Options are read once, into an object of their own,
-// so that a getter cannot answer differently the second time; and a name that is not in the table is refused, because it
-// is a typing error.
+// *Design.* A name means the same everywhere, so one table says what may be called so, and a method only lists the options
+// that it has. Options are read once, into an object of their own, so that a getter cannot answer differently the second
+// time; and a name that is not in the list is refused, because it is a typing error.
 //
 // *Why not leave it to the types.* Half of the callers write JavaScript.
 
 import type { Value } from '../types/index.js'
 
-/** What an option may be: a sentence, and how it is checked. */
-type Kind = readonly [sentence: string, isRight: (value: never) => boolean]
+/** Of which kind what is called so must be: a sentence, how it is checked, the names. */
+const KINDS: [sentence: string, isRight: (value: never) => boolean, names: string][] = [
+  ['a positive integer', (value: number) => isSize(value) && value > 0, 'count'],
+  [
+    'an integer, 0 or more',
+    isSize,
+    'block claimIdle entriesAdded entriesRead idempotentEntriesMax idempotentSeconds idle limit maxLen memoryBytesMax ' +
+      'minIdle nodeBytesMax nodeEntriesMax replyBytesMax retryCount time',
+  ],
+  ['true or false', (value) => typeof value === 'boolean', 'approx force full justId mkStream noAck noMkStream reverse'],
+  ['a string', (value) => typeof value === 'string', 'after from id ifLastId lastId maxDeletedId minId start to'],
+  ['a string or a Uint8Array', isName, 'command consumer idempotentId name producer'],
+  ['an object', (value) => typeof value === 'object' && value !== null, 'commands idempotent options rows sources stream'],
+  ['a function', (value) => typeof value === 'function', 'clock'],
+  ['an AbortSignal', (value: AbortSignal) => typeof value?.throwIfAborted === 'function', 'signal'],
+  ['KEEPREF, DELREF or ACKED', (value) => /^(KEEPREF|DELREF|ACKED)$/.test(value), 'refs'],
+  ['SILENT, FAIL or FATAL', (value) => /^(SILENT|FAIL|FATAL)$/.test(value), 'mode'],
+]
 
-const kind = <T>(sentence: string, isRight: (value: T) => boolean): Kind => [sentence, isRight]
-
-export const COUNT = kind<number>('a positive integer', (value) => Number.isSafeInteger(value) && value > 0)
-export const SIZE = kind<number>('an integer, 0 or more', (value) => Number.isSafeInteger(value) && value >= 0)
-export const FLAG = kind('true or false', (value) => typeof value === 'boolean')
-export const TEXT = kind('a string', (value) => typeof value === 'string')
-export const NAME = kind('a string or a Uint8Array', isName)
-export const FUNCTION = kind('a function', (value) => typeof value === 'function')
-export const OBJECT = kind('an object', (value) => typeof value === 'object' && value !== null)
-export const SIGNAL = kind<AbortSignal>(
-  'an AbortSignal',
-  (value) => typeof value?.aborted === 'boolean' && typeof value.addEventListener === 'function',
-)
-export const REFS = oneOf('KEEPREF', 'DELREF', 'ACKED')
-export const MODE = oneOf('SILENT', 'FAIL', 'FATAL')
-
-/** One of some words. */
-function oneOf(...words: string[]): Kind {
-  return kind<string>(words.join(' or '), (value) => words.includes(value))
-}
+const KIND_OF = new Map(KINDS.flatMap((kind) => kind[2].split(' ').map((name) => [name, kind])))
 
 /** Bytes, whichever realm they come from. */
 export function isBytes(value: unknown): value is Uint8Array {
   return ArrayBuffer.isView(value) && (value as Uint8Array)[Symbol.toStringTag] === 'Uint8Array'
 }
 
-export function isName(value: unknown): value is string | Uint8Array {
+function isName(value: unknown): boolean {
   return typeof value === 'string' || isBytes(value)
+}
+
+function isSize(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0
 }
 
 /** Refuses an argument. */
@@ -46,54 +47,53 @@ export function refuse(what: string, allowed: string, given: unknown): never {
   throw new TypeError(`${what} must be ${allowed}, not ${show(given)}`)
 }
 
-/** Checks one argument. */
-export function checked<T>(what: string, [sentence, isRight]: Kind, value: T): T {
-  if (!isRight(value as never)) refuse(what, sentence, value)
+/** Checks what is called so. */
+export function checked<T>(name: string, value: T): T {
+  const [sentence, isRight] = KIND_OF.get(name)!
+  if (!isRight(value as never)) refuse(name, sentence, value)
   return value
 }
 
-/** A name that is kept: nobody can change its bytes any more. */
-export function keptName<T>(what: string, value: T): T {
-  checked(what, NAME, value)
-  return typeof value === 'string' ? value : ((value as Uint8Array).slice() as T)
+/** Checks a name that is kept: nobody can change its bytes any more. */
+export function kept<T>(name: string, value: T): T {
+  checked(name, value)
+  return isBytes(value) ? (value.slice() as T) : value
 }
 
-/** Reads the options of a method. Those that are undefined are not given. */
-export function read<O extends object>(
-  method: string,
-  table: { readonly [K in keyof O]-?: Kind },
-  given: O | undefined,
-): O {
+/** Reads options, in the order of their list. Those that are undefined are not given. */
+export function read<O extends object>(list: string, given: O | undefined): O {
   const options = {} as O
   if (given === undefined) return options
-  checked(`${method}: the options`, OBJECT, given)
-  for (const name of Object.keys(given) as (keyof O & string)[]) {
+  const names = list.split(' ')
+  for (const name of Object.keys(checked('options', given))) {
+    if (!names.includes(name)) throw new TypeError(`there is no option ${name}, but there is ${names.join(', ')}`)
+  }
+  for (const name of names as (keyof O & string)[]) {
     const value = given[name]
-    if (!Object.hasOwn(table, name)) {
-      throw new TypeError(`${method}: there is no option ${name}; there is ${Object.keys(table).join(', ')}`)
-    }
-    if (value !== undefined) options[name] = checked(`${method}: ${name}`, table[name], value)
+    if (value !== undefined) options[name] = checked(name, value)
   }
   return options
 }
 
-/** A list of IDs, which may be given alone. */
-export function idList(method: string, ids: string | readonly string[]): readonly string[] {
-  const list = typeof ids === 'string' ? [ids] : ids
-  if (!Array.isArray(list)) refuse(`${method}: ids`, 'a string or an array of strings', ids)
-  return list.map((id) => checked(`${method}: an ID`, TEXT, id))
+/** Options as words, where each is called as in Redis: `{ idle: 5, force: true }` is `IDLE 5 FORCE`. */
+export function spell(options: object): Value[] {
+  const words: Value[] = []
+  for (const [name, value] of Object.entries(options)) {
+    if (value !== undefined && value !== false) words.push(name.toUpperCase())
+    if (value !== undefined && typeof value !== 'boolean') words.push(value)
+  }
+  return words
 }
 
-/** The words of an option that is given. */
-export function push(words: Value[], name: string, value: Value | undefined): void {
-  if (value !== undefined) words.push(name, value)
+/** A list of IDs, which may be given alone. */
+export function idList(ids: string | readonly string[]): readonly string[] {
+  const list = typeof ids === 'string' ? [ids] : ids
+  if (!Array.isArray(list)) refuse('ids', 'a string or an array of strings', ids)
+  return list.map((id) => checked('id', id))
 }
 
 /** A value in a few words. */
 function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value)
-  if (typeof value === 'object' && value !== null) {
-    return Array.isArray(value) ? 'an array' : `an object (${value.constructor?.name ?? 'without a prototype'})`
-  }
-  return typeof value === 'function' ? 'a function' : String(value)
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 40))
+  return typeof value === 'object' ? Object.prototype.toString.call(value) : String(value).slice(0, 40)
 }

@@ -11,6 +11,13 @@
 import type { MultiReply } from '../types/index.js'
 import { RedisError } from './errors.js'
 
+// Places in the answer; wasm/src/answer.rs has the layout.
+const WORDS = 0
+const TEXT = 2
+const TEXT_BYTES = 3
+const IS_ASCII = 4
+
+// Kinds of values.
 const SIMPLE = 0
 const ERROR = 1
 const INTEGER = 2
@@ -31,8 +38,8 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Reads a reply. */
 export class Reader {
-  words_: Uint32Array
-  bytes_: Uint8Array
+  words_!: Uint32Array
+  bytes_!: Uint8Array
   at_ = 0
   /** Where the next text lies. */
   textAt_ = 0
@@ -44,19 +51,15 @@ export class Reader {
   high_ = 0
   ms_ = '0'
 
-  constructor(words: Uint32Array, bytes: Uint8Array) {
+  /** Begins with the reply of which an answer tells. */
+  begin_(words: Uint32Array, bytes: Uint8Array, answer: number): void {
     this.words_ = words
     this.bytes_ = bytes
-  }
-
-  /** Begins with a reply. */
-  begin_(words: Uint32Array, bytes: Uint8Array, at: number, textAt: number, textBytes: number, isAscii: boolean): void {
-    this.words_ = words
-    this.bytes_ = bytes
-    this.at_ = at
-    this.textAt_ = textAt
+    this.at_ = words[answer + WORDS]! >>> 2
+    this.textAt_ = words[answer + TEXT]!
     this.asciiAt_ = 0
-    this.ascii_ = isAscii ? asciiText(bytes, textAt, textBytes) : undefined
+    const isAscii = words[answer + IS_ASCII] === 1
+    this.ascii_ = isAscii ? asciiText(bytes, this.textAt_, words[answer + TEXT_BYTES]!) : undefined
   }
 
   /** Throws if the reply is an error. */

@@ -15,7 +15,7 @@ export type Words = readonly Value[]
 
 /** A length of this or more takes five bytes. */
 const LONG = 255
-const LONG_HEAD_BYTES = 5
+export const LENGTH_BYTES = 5
 /** A character of UTF-16 takes at most so many bytes in UTF-8. */
 const CHARACTER_BYTES_MAX = 3
 
@@ -26,7 +26,7 @@ export function measure(words: Words): number {
   let bytes = 0
   for (let place = 0; place < words.length; place++) {
     const word = words[place]!
-    if (typeof word === 'string') bytes += word.length * CHARACTER_BYTES_MAX + LONG_HEAD_BYTES
+    if (typeof word === 'string') bytes += word.length * CHARACTER_BYTES_MAX + LENGTH_BYTES
     else bytes += measureOther(words, place, word)
   }
   return bytes
@@ -42,22 +42,13 @@ export function write(bytes: Uint8Array, start: number, words: Words): number {
   return at
 }
 
-/** Writes the number of words of a command in a batch. */
-export function writeCount(bytes: Uint8Array, at: number, count: number): number {
-  return count < LONG ? writeByte(bytes, at, count) : writeLong(bytes, at, count)
-}
-
-/** Bytes that are enough for the number of words. */
-export const COUNT_BYTES_MAX = LONG_HEAD_BYTES
 
 function measureOther(words: Words, place: number, word: unknown): number {
-  if (isBytes(word)) return word.length + LONG_HEAD_BYTES
+  if (isBytes(word)) return word.length + LENGTH_BYTES
   if (typeof word === 'bigint' || (typeof word === 'number' && Number.isFinite(word))) {
-    return String(word).length + LONG_HEAD_BYTES
+    return String(word).length + LENGTH_BYTES
   }
-  const before = words[place - 1]
-  const after = place > 1 && typeof before === 'string' ? ` after ${JSON.stringify(before.slice(0, 40))}` : ''
-  refuse(`${place > 0 ? words[0] : 'a command'}: word ${place}${after}`, VALUES, word)
+  refuse(`word ${place} of ${words[0]}`, VALUES, word)
 }
 
 /** What a word may be. */
@@ -65,10 +56,9 @@ export const VALUES = 'a string, a finite number, a bigint or a Uint8Array'
 
 function writeOther(bytes: Uint8Array, at: number, word: Value): number {
   if (typeof word !== 'object') return writeText(bytes, at, String(word))
-  const { length } = word
-  const start = writeCount(bytes, at, length)
+  const start = writeLength(bytes, at, word.length)
   bytes.set(word, start)
-  return start + length
+  return start + word.length
 }
 
 function writeText(bytes: Uint8Array, at: number, text: string): number {
@@ -87,22 +77,18 @@ function writeText(bytes: Uint8Array, at: number, text: string): number {
   }
   // A surrogate without its other half would become U+FFFD, and two texts the same name.
   if (/\p{Surrogate}/u.test(text)) refuse('a text', 'well-formed', text)
-  const start = at + LONG_HEAD_BYTES
+  const start = at + LENGTH_BYTES
   const { written } = encoder.encodeInto(text, bytes.subarray(start))
-  writeLong(bytes, at, written)
+  writeLength(bytes, at, written)
   return start + written
 }
 
-function writeByte(bytes: Uint8Array, at: number, value: number): number {
-  bytes[at] = value
-  return at + 1
-}
-
-function writeLong(bytes: Uint8Array, at: number, length: number): number {
+/** Writes a length, or the number of words of a command in a batch. */
+export function writeLength(bytes: Uint8Array, at: number, length: number): number {
   bytes[at] = LONG
   bytes[at + 1] = length
   bytes[at + 2] = length >>> 8
   bytes[at + 3] = length >>> 16
   bytes[at + 4] = length >>> 24
-  return at + LONG_HEAD_BYTES
+  return at + LENGTH_BYTES
 }

@@ -9,7 +9,7 @@ export { ClosedError, EngineError, RedisError } from './errors.js'
 export const open = (given: SlimOptions) => {
   const { wasm, ...options } = given ?? {}
   if (typeof wasm !== 'string' && (typeof wasm !== 'object' || wasm === null)) {
-    refuse('open: wasm', 'an address, a Response, bytes or a WebAssembly.Module', wasm)
+    refuse('wasm', 'an address, a Response, bytes or a WebAssembly.Module', wasm)
   }
   return openWith(options, () => load(wasm))
 }

@@ -16,27 +16,20 @@ import type {
   Value,
 } from '../types/index.js'
 import type { Engine } from './engine.js'
-import { Entry, pushFields } from './entry.js'
+import { Entry, putFields } from './entry.js'
 import { RedisError } from './errors.js'
 import { Group } from './group.js'
-import { streamInfo } from './info.js'
-import { FLAG, NAME, OBJECT, REFS, SIGNAL, SIZE, TEXT, checked, idList, keptName, push, read } from './options.js'
-import { Range } from './range.js'
-import { LIVE_OPTIONS, LiveRead, source } from './read.js'
-import { decode, deletions } from './shapes.js'
+import { readInfo } from './info.js'
+import type { Live } from './live.js'
+import { checked, idList, kept, read, refuse, spell } from './options.js'
+import { range } from './range.js'
+import { READ_OPTIONS, readOn, source } from './read.js'
+import { nothing, readDeletions, readFlag, readId, readInteger, readPlain } from './shapes.js'
 import { Slice } from './timer.js'
-import { readable, writable } from './web_streams.js'
 
-const TRIM_OPTIONS = { maxLen: SIZE, minId: TEXT, approx: FLAG, limit: SIZE, refs: REFS }
-export const ADD_MANY_OPTIONS = { ...TRIM_OPTIONS, id: TEXT, noMkStream: FLAG, idempotent: OBJECT }
-const ADD_OPTIONS = { ...ADD_MANY_OPTIONS, ifLastId: TEXT }
-const SIGNALLED_OPTIONS = { ...ADD_MANY_OPTIONS, signal: SIGNAL }
-const IDEMPOTENT_OPTIONS = { producer: NAME, id: NAME }
-const DELETE_OPTIONS = { refs: REFS }
-const INFO_OPTIONS = { full: FLAG, count: SIZE }
-const SET_ID_OPTIONS = { entriesAdded: SIZE, maxDeletedId: TEXT }
-const CONFIGURE_OPTIONS = { idempotentSeconds: SIZE, idempotentEntriesMax: SIZE }
-const GROUP_OPTIONS = { from: TEXT, mkStream: FLAG, entriesRead: SIZE }
+const TRIM_OPTIONS = 'maxLen minId approx limit refs'
+const ADD_MANY_OPTIONS = `${TRIM_OPTIONS} id noMkStream idempotent`
+const ADD_OPTIONS = `${ADD_MANY_OPTIONS} ifLastId`
 
 /** After so many rows the time is asked for. */
 const ROWS_A_LOOK = 16
@@ -52,18 +45,18 @@ export class Stream {
   }
 
   async add(fields: unknown, options?: AddOptions): Promise<string | null> {
-    const words: Value[] = options === undefined ? ['XADD', this.name, '*'] : addWords('add', this.name, options)
-    pushFields(words, 'add', fields)
-    return this.engine_.run_(words, decode.id)
+    const words: Value[] = options === undefined ? ['XADD', this.name, '*'] : addWords(this.name, options)
+    putFields(words, words.length, fields)
+    return this.engine_.run_(words, readId)
   }
 
   async addMany(
     rows: Iterable<unknown>,
     given?: AddManyOptions & { signal?: AbortSignal | undefined },
   ): Promise<(string | null)[]> {
-    const { signal, ...options } = read('addMany', SIGNALLED_OPTIONS, given)
-    const start = addWords('addMany', this.name, options)
-    const left = rows[Symbol.iterator]()
+    const { signal, ...options } = read(`${ADD_MANY_OPTIONS} signal`, given)
+    const start = addWords(this.name, options)
+    const left = checked('rows', rows)[Symbol.iterator]()
     const ids: (string | null)[] = []
     const slice = new Slice()
     const run = () => {
@@ -74,86 +67,68 @@ export class Stream {
     return ids
   }
 
-  range(options?: RangeOptions): Range {
-    return new Range(this.engine_, this.name, options)
+  range(options?: RangeOptions): Live<Entry> {
+    return range(this.engine_, this.name, options)
   }
 
-  read(given?: LiveOptions): LiveRead<Entry> {
-    const options = read('read', LIVE_OPTIONS, given)
-    return new LiveRead(this.engine_, [source(this.engine_, this.name, options.after)], options, (_, entry) => entry)
+  read(given?: LiveOptions): Live<Entry> {
+    const options = read(`${READ_OPTIONS} after`, given)
+    return readOn(this.engine_, [source(this.engine_, this.name, options.after)], options, (entry) => entry)
   }
 
   async length(): Promise<number> {
-    return this.engine_.run_(['XLEN', this.name], decode.integer)
+    return this.engine_.run_(['XLEN', this.name], readInteger)
   }
 
   async delete(ids: string | readonly string[], given?: { refs?: References | undefined }): Promise<number | Deletion[]> {
-    const list = idList('delete', ids)
-    const { refs } = read('delete', DELETE_OPTIONS, given)
+    const list = idList(ids)
+    const { refs } = read('refs', given)
     if (refs !== undefined) {
       if (list.length === 0) return []
-      return this.engine_.run_(['XDELEX', this.name, refs, 'IDS', list.length, ...list], deletions)
+      return this.engine_.run_(['XDELEX', this.name, refs, 'IDS', list.length, ...list], readDeletions)
     }
-    return list.length === 0 ? 0 : this.engine_.run_(['XDEL', this.name, ...list], decode.integer)
+    return list.length === 0 ? 0 : this.engine_.run_(['XDEL', this.name, ...list], readInteger)
   }
 
   async trim(given: TrimOptions): Promise<number> {
-    const words: Value[] = ['XTRIM', this.name]
-    const options = read('trim', TRIM_OPTIONS, given)
-    pushTrim(words, options)
-    push(words, 'LIMIT', options.limit)
-    if (options.refs !== undefined) words.push(options.refs)
-    return this.engine_.run_(words, decode.integer)
+    return this.engine_.run_(['XTRIM', this.name, ...trimWords(read(TRIM_OPTIONS, given))], readInteger)
   }
 
   async info(given?: {
     full?: boolean | undefined
     count?: number | undefined
   }): Promise<StreamInfo | FullStreamInfo> {
-    const options = read('info', INFO_OPTIONS, given)
-    const words: Value[] = ['XINFO', 'STREAM', this.name]
-    if (options.full) words.push('FULL')
-    push(words, 'COUNT', options.count)
-    return this.engine_.run_(words, (reader) => streamInfo(reader, options.full ?? false))
+    return this.engine_.run_(['XINFO', 'STREAM', this.name, ...spell(read('full count', given))], readInfo)
   }
 
   async setId(
     id: string,
     given?: { entriesAdded?: number | undefined; maxDeletedId?: string | undefined },
   ): Promise<void> {
-    const words: Value[] = ['XSETID', this.name, checked('setId: the ID', TEXT, id)]
-    const options = read('setId', SET_ID_OPTIONS, given)
-    push(words, 'ENTRIESADDED', options.entriesAdded)
-    push(words, 'MAXDELETEDID', options.maxDeletedId)
-    return this.engine_.run_(words, decode.nothing)
+    const words = spell(read('entriesAdded maxDeletedId', given))
+    return this.engine_.run_(['XSETID', this.name, checked('id', id), ...words], nothing)
   }
 
   async configure(given: {
     idempotentSeconds?: number | undefined
     idempotentEntriesMax?: number | undefined
   }): Promise<void> {
-    const words: Value[] = ['XCFGSET', this.name]
-    const options = read('configure', CONFIGURE_OPTIONS, given)
-    push(words, 'IDMP-DURATION', options.idempotentSeconds)
-    push(words, 'IDMP-MAXSIZE', options.idempotentEntriesMax)
-    return this.engine_.run_(words, decode.nothing)
+    const { idempotentSeconds, idempotentEntriesMax } = read('idempotentSeconds idempotentEntriesMax', given)
+    const words = spell({ 'idmp-duration': idempotentSeconds, 'idmp-maxsize': idempotentEntriesMax })
+    return this.engine_.run_(['XCFGSET', this.name, ...words], nothing)
   }
 
   async recordIdempotent(producer: Name, id: Name, entryId: string): Promise<void> {
-    checked('recordIdempotent: the producer', NAME, producer)
-    checked('recordIdempotent: the ID', NAME, id)
-    checked('recordIdempotent: the entry ID', TEXT, entryId)
-    return this.engine_.run_(['XIDMPRECORD', this.name, producer, id, entryId], decode.nothing)
+    const words = [checked('producer', producer), checked('idempotentId', id), checked('id', entryId)]
+    return this.engine_.run_(['XIDMPRECORD', this.name, ...words], nothing)
   }
 
   async group(name: Name, given?: GroupOptions): Promise<Group> {
-    const group = new Group(this, keptName('group: the name', name))
-    const options = read('group', GROUP_OPTIONS, given)
-    const words: Value[] = ['XGROUP', 'CREATE', this.name, group.name, options.from ?? '0']
-    if (options.mkStream !== false) words.push('MKSTREAM')
-    push(words, 'ENTRIESREAD', options.entriesRead)
+    const group = new Group(this, kept('name', name))
+    const { from = '0', mkStream = true, entriesRead } = read('from mkStream entriesRead', given)
+    const words = [this.name, group.name, from, ...spell({ mkStream, entriesRead })]
     try {
-      await this.engine_.run_(words, decode.nothing)
+      await this.engine_.run_(['XGROUP', 'CREATE', ...words], nothing)
     } catch (error) {
       if (!(error instanceof RedisError && error.code === 'BUSYGROUP')) throw error
     }
@@ -161,40 +136,55 @@ export class Stream {
   }
 
   async groups(): Promise<GroupInfo[]> {
-    return this.engine_.run_(['XINFO', 'GROUPS', this.name], (reader) => reader.plain_() as GroupInfo[])
+    return this.engine_.run_(['XINFO', 'GROUPS', this.name], readPlain<GroupInfo[]>)
   }
 
   async destroyGroup(name: Name): Promise<boolean> {
-    checked('destroyGroup: the name', NAME, name)
-    return this.engine_.run_(['XGROUP', 'DESTROY', this.name, name], decode.flag)
+    return this.engine_.run_(['XGROUP', 'DESTROY', this.name, checked('name', name)], readFlag)
   }
 
   readable(options?: LiveOptions): ReadableStream<Entry> {
-    return readable(this.read(options))
+    const entries = this.read(options)
+    return new ReadableStream<Entry>(
+      {
+        async pull(controller) {
+          const { value, done } = await entries.next()
+          if (done) controller.close()
+          else controller.enqueue(value)
+        },
+        async cancel() {
+          await entries.return()
+        },
+      },
+      // Nothing is fetched before somebody reads.
+      { highWaterMark: 0 },
+    )
   }
 
   writable(given?: AddManyOptions): WritableStream<unknown> {
-    const start = addWords('writable', this.name, read('writable', ADD_MANY_OPTIONS, given))
-    return writable((fields) => {
-      const words = [...start]
-      pushFields(words, 'writable', fields)
-      return this.engine_.run_(words, decode.id)
+    const start = addWords(this.name, read(ADD_MANY_OPTIONS, given))
+    return new WritableStream({
+      // One write is run after the other.
+      write: async (fields) => {
+        const words = [...start]
+        putFields(words, words.length, fields)
+        await this.engine_.run_(words, readId)
+      },
     })
   }
 
   /** Appends rows until it is time to let others run. True if there are more. */
   addSome_(start: readonly Value[], rows: Iterator<unknown>, ids: (string | null)[], slice: Slice): boolean {
     const { engine_ } = this
-    const words = [...start]
+    const words = start.slice()
     try {
       for (;;) {
         const now = engine_.clock_()
         for (let look = 0; look < ROWS_A_LOOK; look++) {
           const { value, done } = rows.next()
           if (done) return false
-          words.length = start.length
-          pushFields(words, 'addMany', value)
-          ids.push(engine_.run_(words, decode.id, now) as string | null)
+          putFields(words, start.length, value)
+          ids.push(engine_.run_(words, readId, now) as string | null)
         }
         if (slice.isOver_()) return true
       }
@@ -205,34 +195,27 @@ export class Stream {
 }
 
 /** The words of an append up to the fields. */
-function addWords(method: string, name: Name, given: AddOptions): Value[] {
-  const { ifLastId, id = '*', noMkStream, idempotent, ...options } = read(method, ADD_OPTIONS, given)
+function addWords(name: Name, given: AddOptions): Value[] {
+  const { ifLastId, id = '*', noMkStream, idempotent, ...trim } = read(ADD_OPTIONS, given)
   if (ifLastId !== undefined) {
-    const others = { noMkStream, idempotent, ...options }
-    for (const [other, value] of Object.entries(others)) {
-      if (value !== undefined) throw new TypeError(`${method}: ${other} cannot be given together with ifLastId`)
-    }
+    const [other] = spell({ noMkStream, idempotent, ...trim })
+    if (other !== undefined) refuse(`ifLastId together with ${other}`, 'two appends', ifLastId)
     return ['XADDIF', name, ifLastId, id]
   }
-  const words: Value[] = ['XADD', name]
-  if (noMkStream) words.push('NOMKSTREAM')
-  if (options.refs !== undefined) words.push(options.refs)
-  if (idempotent !== undefined) pushIdempotent(words, method, idempotent)
-  pushTrim(words, options)
-  push(words, 'LIMIT', options.limit)
-  words.push(id)
+  const words = ['XADD', name, ...spell({ noMkStream })]
+  if (idempotent !== undefined) {
+    const { producer, id } = read('producer id', idempotent)
+    checked('producer', producer)
+    words.push(...(id === undefined ? ['IDMPAUTO', producer] : ['IDMP', producer, id]))
+  }
+  words.push(...trimWords(trim), id)
   return words
 }
 
-function pushIdempotent(words: Value[], method: string, given: { producer: Name; id?: Name | undefined }): void {
-  const { producer, id } = read(`${method}: idempotent`, IDEMPOTENT_OPTIONS, given)
-  checked(`${method}: idempotent: producer`, NAME, producer)
-  if (id === undefined) words.push('IDMPAUTO', producer)
-  else words.push('IDMP', producer, id)
-}
-
-function pushTrim(words: Value[], { maxLen, minId, approx }: TrimOptions): void {
+function trimWords({ maxLen, minId, approx, limit, refs }: TrimOptions): Value[] {
+  const words: Value[] = refs === undefined ? [] : [refs]
   const sign = approx ? '~' : '='
   if (maxLen !== undefined) words.push('MAXLEN', sign, maxLen)
   if (minId !== undefined) words.push('MINID', sign, minId)
+  return [...words, ...spell({ limit })]
 }

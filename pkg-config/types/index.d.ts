@@ -136,7 +136,7 @@ export interface AddManyOptions extends TrimOptions {
    * Adds an entry once, however often it is sent: entries of one producer are told apart by `id`, or without one by their
    * fields. A repeated one gets the ID that it got before.
    */
-  idempotent?: { producer: Name; id?: Name | undefined } | undefined
+  idempotent?: { producer: Name; id?: string | undefined } | undefined
 }
 
 /** How an entry is added. */
@@ -524,25 +524,10 @@ export interface Inspection {
   streams: InspectedStream[]
 }
 
-/** A stream in an inspection. */
-export interface InspectedStream {
+/** A stream in an inspection: of pending messages only the first of each list is there. */
+export interface InspectedStream extends StreamCounts {
   name: Name
-  length: number
-  entriesAdded: number
-  firstId: string
-  lastId: string
-  groups: InspectedGroup[]
-}
-
-/** A group in an inspection. */
-export interface InspectedGroup {
-  name: Name
-  lastDeliveredId: string
-  entriesRead: number | null
-  lag: number | null
-  pending: number
-  released: number
-  consumers: { name: Name; pending: number; seenAt: number; activeAt: number | null }[]
+  groups: FullGroupInfo[]
 }
 
 /** An error reply. */

@@ -5,12 +5,11 @@ use alloc::vec::Vec;
 
 use brooklet::{Config, Outcome, Position, Reply, Session, WaiterId};
 use brooklet_web::Host;
-use js_sys::{Object, Reflect};
 use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen::{JsValue, throw_str};
+use wasm_bindgen::throw_str;
 
 use crate::answer::Answer;
-use crate::options::configured;
+use crate::options::{configured, write_statistics};
 use crate::request::{Misfit, with_batch, with_words};
 
 /// A request buffer larger than this is given back after its call.
@@ -29,8 +28,9 @@ pub struct Door {
 impl Door {
     /// An empty database in memory. Throws if the platform has no random numbers.
     #[wasm_bindgen(constructor)]
-    pub fn new(options: &JsValue) -> Door {
-        let Ok(host) = Host::in_memory(configured(Config::default(), options)) else {
+    #[allow(clippy::new_without_default, reason = "JavaScript knows no Default")]
+    pub fn new() -> Door {
+        let Ok(host) = Host::in_memory(Config::default()) else {
             throw_str("brooklet needs crypto.getRandomValues, which this platform does not have");
         };
         Door { host, request: Vec::new(), reply: Reply::new(), answer: Box::default() }
@@ -96,26 +96,31 @@ impl Door {
         self.answer.tell_all(Position(0), WaiterId(0), &self.reply, self.host.next_deadline());
     }
 
-    /// Changes the options that are given.
-    pub fn configure(&mut self, options: &JsValue) {
-        self.host.configure(configured(self.host.config().clone(), options));
+    /// Sets the options; one that is negative keeps its value.
+    pub fn configure(
+        &mut self,
+        memory_bytes_max: f64,
+        reply_bytes_max: f64,
+        node_bytes_max: f64,
+        node_entries_max: f64,
+        idempotent_seconds: f64,
+        idempotent_entries_max: f64,
+    ) {
+        let limits = [
+            memory_bytes_max,
+            reply_bytes_max,
+            node_bytes_max,
+            node_entries_max,
+            idempotent_seconds,
+            idempotent_entries_max,
+        ];
+        self.host.configure(configured(self.host.config().clone(), limits));
     }
 
-    /// Memory, waiting readers and what was counted, as an object.
-    pub fn statistics(&self) -> JsValue {
-        let statistics = self.host.statistics();
-        let object = Object::new();
-        let fields = [
-            ("memoryBytes", self.host.memory() as f64),
-            ("waitingReaders", statistics.waiting_readers() as f64),
-            ("changes", statistics.changes() as f64),
-            ("expiredKeys", statistics.expired_keys() as f64),
-        ];
-        for (name, value) in fields {
-            // Setting a field of a fresh object cannot fail.
-            let _ = Reflect::set(&object, &JsValue::from_str(name), &JsValue::from_f64(value));
-        }
-        object.into()
+    /// Writes memory, waiting readers and what was counted as a reply.
+    pub fn statistics(&mut self) {
+        write_statistics(&self.host, &mut self.reply);
+        self.answer.tell_all(Position(0), WaiterId(0), &self.reply, self.host.next_deadline());
     }
 
     /// Ends a call: what cannot be run is answered with an error line, as everything else is.
