@@ -139,3 +139,11 @@ impl Door {
         self.answer.tell(outcome, &self.reply, self.host.next_deadline())
     }
 }
+
+#[cfg(all(test, target_arch = "wasm32"))]
+impl Door {
+    /// How large the request buffer is.
+    pub(crate) fn request_bytes(&self) -> usize {
+        self.request.capacity()
+    }
+}

@@ -13,7 +13,10 @@
 //! *What JavaScript has to keep to.* Any call may make the memory grow, and then views of it are empty: they are made
 //! after a call and not used after the next one. After a trap nothing may be called any more: the instance is thrown
 //! away.
-#![cfg_attr(all(target_arch = "wasm32", not(test)), no_std)]
+//!
+//! A build with debug assertions has the standard library, and with it panics that say what they are; the tests depend on
+//! crates that bring it. The module that is shipped has none.
+#![cfg_attr(all(target_arch = "wasm32", not(debug_assertions)), no_std)]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
@@ -22,16 +25,18 @@ mod answer;
 mod door;
 mod options;
 mod request;
+#[cfg(all(test, target_arch = "wasm32"))]
+mod tests;
 
 pub use door::Door;
 
 /// Small, and as fast as the usual one.
-#[cfg(all(target_arch = "wasm32", not(test)))]
+#[cfg(target_arch = "wasm32")]
 #[global_allocator]
 static ALLOCATOR: rlsf::SmallGlobalTlsf = rlsf::SmallGlobalTlsf::new();
 
 /// A panic is a bug, and ends the instance: JavaScript sees a trap.
-#[cfg(all(target_arch = "wasm32", not(test)))]
+#[cfg(all(target_arch = "wasm32", not(debug_assertions)))]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     core::arch::wasm32::unreachable()
