@@ -1,10 +1,8 @@
 //! Commands, batches, the block of numbers, options and statistics.
 
-use js_sys::{Object, Reflect};
-use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use super::client::{Client, encoded, object};
+use super::client::{Client, IDEMPOTENT_SECONDS, MEMORY_BYTES_MAX, NODE_ENTRIES_MAX, REPLY_BYTES_MAX, encoded};
 
 #[wasm_bindgen_test]
 fn every_kind_of_reply_is_read() {
@@ -80,7 +78,7 @@ fn the_block_of_numbers_stays_in_its_place() {
     client.run("XADD s 1-1 f v");
     assert!(client.call(&encoded(&[b"SET", b"k", &vec![b'x'; 20 << 20]])));
     assert_eq!(client.run("GET k").len(), 20 << 20);
-    client.door.configure(&object(&[("nodeEntriesMax", 5.into())]));
+    client.configure(&[(NODE_ENTRIES_MAX, 5.0)]);
     assert_eq!(client.door.answer(), place);
     assert_eq!(client.run("XLEN s"), ":1");
 }
@@ -129,48 +127,57 @@ fn room_that_there_is_not_is_refused() {
 }
 
 #[wasm_bindgen_test]
-fn options_are_taken_at_the_beginning_and_later() {
-    let mut client = Client::with(&[("nodeEntriesMax", 2.into()), ("idempotentSeconds", 7.into())]);
+fn options_are_taken_and_others_kept() {
+    let mut client = Client::new();
+    client.configure(&[(NODE_ENTRIES_MAX, 2.0), (IDEMPOTENT_SECONDS, 7.0)]);
     for n in 1..=5 {
         client.run(&format!("XADD s {n}-1 f v"));
     }
     // Three nodes, of which the two that are not needed go.
     assert_eq!(client.run("XTRIM s MAXLEN ~ 1"), ":4");
     assert!(client.run("XINFO STREAM s").contains("idmp-duration :7 "));
-    client.door.configure(&object(&[("replyBytesMax", 320.into())]));
+    client.configure(&[(REPLY_BYTES_MAX, 320.0)]);
     assert_eq!(client.run("ECHO hello"), "hello");
-    let refused = client.run(&format!("ECHO {}", "x".repeat(400)));
-    assert_eq!(refused, "-ERR the reply would be larger than 320 bytes: ask for less, for example with COUNT");
-    client.door.configure(&object(&[("replyBytesMax", 100_000.into()), ("memoryBytesMax", 1.into())]));
-    assert_eq!(client.run(&format!("ECHO {}", "x".repeat(400))).len(), 400);
+    let long = format!("ECHO {}", "x".repeat(400));
+    assert_eq!(
+        client.run(&long),
+        "-ERR the reply would be larger than 320 bytes: ask for less, for example with COUNT"
+    );
+    client.configure(&[(REPLY_BYTES_MAX, 100_000.0), (MEMORY_BYTES_MAX, 1.0)]);
+    assert_eq!(client.run(&long).len(), 400);
     assert!(client.run("XADD s * f v").starts_with("-OOM "));
-    // What is not there, or no number, changes nothing.
-    client.door.configure(&object(&[("memoryBytesMax", "0".into()), ("memorybytesmax", 0.into())]));
+    client.configure(&[]);
+    client.configure(&[(MEMORY_BYTES_MAX, f64::NAN)]);
     assert!(client.run("XADD s * f v").starts_with("-OOM "));
-    client.door.configure(&JsValue::UNDEFINED);
-    assert!(client.run("XADD s * f v").starts_with("-OOM "));
-    client.door.configure(&object(&[("memoryBytesMax", 0.into())]));
+    client.configure(&[(MEMORY_BYTES_MAX, 0.0)]);
     assert_eq!(client.run("XADD s * f v"), "1000-0");
 }
 
 #[wasm_bindgen_test]
-fn statistics_are_an_object_of_numbers() {
+fn statistics_are_a_reply() {
     let mut client = Client::new();
-    let statistics =
-        |client: &Client, name: &str| Reflect::get(&client.door.statistics(), &name.into()).unwrap().as_f64().unwrap();
-    assert_eq!(statistics(&client, "changes"), 0.0);
-    let before = statistics(&client, "memoryBytes");
+    let mut statistics = |client: &mut Client| {
+        client.door.statistics();
+        let reply = client.answer().reply;
+        let numbers: Vec<i64> =
+            reply.split(':').skip(1).map(|it| it.split([' ', '}']).next().unwrap().parse().unwrap()).collect();
+        let [memory, waiting, changes, expired] = numbers[..] else { panic!("{reply}") };
+        let named = format!(
+            "%{{memory-bytes :{memory} waiting-readers :{waiting} changes :{changes} expired-keys :{expired}}}"
+        );
+        assert_eq!(reply, named);
+        (memory, [waiting, changes, expired])
+    };
+    let (before, counts) = statistics(&mut client);
+    assert_eq!(counts, [0, 0, 0]);
     client.run("XADD s 1-1 f v");
     client.run("PEXPIRE s 10");
     client.wait("XREAD BLOCK 0 STREAMS t $");
-    assert_eq!(statistics(&client, "changes"), 2.0);
-    assert_eq!(statistics(&client, "waitingReaders"), 1.0);
-    assert!(statistics(&client, "memoryBytes") > before);
-    assert_eq!(statistics(&client, "expiredKeys"), 0.0);
+    let (after, counts) = statistics(&mut client);
+    assert_eq!(counts, [1, 2, 0]);
+    assert!(after > before);
     client.pass(10.0);
-    assert_eq!(statistics(&client, "expiredKeys"), 1.0);
-    let names = Object::keys(client.door.statistics().unchecked_ref::<Object>());
-    assert_eq!(names.length(), 4);
+    assert_eq!(statistics(&mut client).1, [1, 2, 1]);
 }
 
 #[wasm_bindgen_test]

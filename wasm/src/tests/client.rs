@@ -1,15 +1,22 @@
 //! What the client in JavaScript does, written once more: requests as lengths and bytes, replies from words and text.
 
-use js_sys::{Object, Reflect, Uint8Array, Uint32Array, WebAssembly};
+use js_sys::{Uint8Array, Uint32Array, WebAssembly};
 use wasm_bindgen::{JsCast, JsValue};
 
 use crate::Door;
+use crate::options::LIMITS;
 
 /// A door with the time of its calls.
 pub(super) struct Client {
     pub(super) door: Door,
     pub(super) now_ms: f64,
 }
+
+/// The places of the options.
+pub(super) const MEMORY_BYTES_MAX: usize = 0;
+pub(super) const REPLY_BYTES_MAX: usize = 1;
+pub(super) const NODE_ENTRIES_MAX: usize = 3;
+pub(super) const IDEMPOTENT_SECONDS: usize = 4;
 
 /// What stands in the block of numbers after a call.
 #[derive(Clone, PartialEq, Debug)]
@@ -24,11 +31,17 @@ pub(super) struct Answer {
 
 impl Client {
     pub(super) fn new() -> Client {
-        Client::with(&[])
+        Client { door: Door::new(), now_ms: 1000.0 }
     }
 
-    pub(super) fn with(options: &[(&str, JsValue)]) -> Client {
-        Client { door: Door::new(&object(options)), now_ms: 1000.0 }
+    /// Sets these options, by their places, and keeps the others.
+    pub(super) fn configure(&mut self, options: &[(usize, f64)]) {
+        let mut limits = [-1.0; LIMITS];
+        for (place, limit) in options {
+            limits[*place] = *limit;
+        }
+        let [memory, reply, node_bytes, node_entries, seconds, entries] = limits;
+        self.door.configure(memory, reply, node_bytes, node_entries, seconds, entries);
     }
 
     /// Runs a command with blanks between its words; `None` if it waits.
@@ -97,15 +110,6 @@ impl Client {
         let deadline_ms = Some(wide(9)).filter(|deadline| *deadline != u64::MAX);
         Answer { reply: show(&words, &text), is_ascii: block[4] == 1, position: wide(5), waiter: wide(7), deadline_ms }
     }
-}
-
-/// An object with these fields.
-pub(super) fn object(fields: &[(&str, JsValue)]) -> JsValue {
-    let object = Object::new();
-    for (name, value) in fields {
-        Reflect::set(&object, &JsValue::from_str(name), value).unwrap();
-    }
-    object.into()
 }
 
 /// Words with their lengths in front.
