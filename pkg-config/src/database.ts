@@ -3,7 +3,7 @@
 import type { Inspection, Limits, MultiReply, Name, Opening, ReadOptions, Reply, Value } from '../types/index.js'
 import { LIMITS } from './door.js'
 import type { Engine } from './engine.js'
-import type { Entry } from './entry.js'
+import { type Entry, isSame } from './entry.js'
 import { inspect } from './inspect.js'
 import type { Live } from './live.js'
 import { checked, kept, read, refuse } from './options.js'
@@ -46,11 +46,10 @@ export class Database {
   ): Live<{ stream: Name; entry: Entry }> {
     checked('sources', given)
     const sources: Source[] = []
-    const known = new Set<string>()
     for (const one of given) {
       const { stream, after } = read('stream after', one)
-      const name = stream instanceof Stream ? stream.name : kept('name', stream)
-      if (known.size === known.add(String(name)).size) refuse('sources', 'different streams', name)
+      const name = kept('stream', (stream as Stream).name ?? stream) as Name
+      if (sources.some((other) => isSame(other.name, name))) refuse('sources', 'different streams', name)
       sources.push(source(this.engine_, name, after))
     }
     if (sources.length === 0) refuse('sources', 'at least one', given)

@@ -42,6 +42,7 @@ export class Engine {
   opened_: Promise<void>
   /** Calls that came before the door was open. */
   early_: (() => void)[] = []
+  closing_: Promise<void> | undefined
   /** Why there are no more calls. */
   ended_: Error | undefined
   waits_ = new Map<number, Wait>()
@@ -141,16 +142,23 @@ export class Engine {
   }
 
   /** Runs what was called before, and then nothing any more. */
-  async close_(): Promise<void> {
-    if (this.ended_ !== undefined) return
+  close_(): Promise<void> {
+    return (this.closing_ ??= this.closeOnce_())
+  }
+
+  async closeOnce_(): Promise<void> {
     const closed = new ClosedError()
-    const ending = this.enter_(() => {
-      const door = this.door_!
-      this.end_(closed)
-      door.drop_()
-    })
-    this.ended_ ??= closed
-    await ending
+    try {
+      const ending = this.enter_(() => {
+        const door = this.door_!
+        this.end_(closed)
+        door.drop_()
+      })
+      this.ended_ ??= closed
+      await ending
+    } catch {
+      // It failed, or could not be opened: there is nothing to close.
+    }
   }
 
   /** Runs something once the engine is ready, in its turn. */
@@ -227,7 +235,7 @@ function keptWord(word: Value): Value {
 function checkedClock(clock: () => number): () => number {
   return () => {
     const now = clock()
-    if (!(now >= 0 && now <= Number.MAX_SAFE_INTEGER)) refuse('the time of clock', 'milliseconds since 1970', now)
+    if (!(Number.isFinite(now) && now >= 0)) refuse('the time of clock', 'milliseconds since 1970', now)
     return now
   }
 }

@@ -14,7 +14,7 @@ import { Live, PAGE, PAGE_BYTES } from './live.js'
 import { type Message, readMessages } from './message.js'
 import { read } from './options.js'
 import type { Words } from './request.js'
-import { readPending, unawaited } from './shapes.js'
+import { ID_MAX, readPending, unawaited } from './shapes.js'
 
 export const GROUP_READ_OPTIONS = 'count claimIdle noAck signal'
 /** An idle time that nothing reaches: only what belongs to nobody is claimed. */
@@ -62,6 +62,7 @@ export function groupRead(group: Group, consumer: Name, given: GroupReadOptions 
         live.take_(readMessages(reader, group, 0, known, gone))
         // Both walk the same list, and the second one may have stopped earlier, by size.
         pendingAfter = [...known.keys()][live.page_.length + gone.length - 1]
+        if (pendingAfter === ID_MAX) pendingAfter = undefined
       })
       // What was deleted will never be delivered.
       if (gone.length > 0) unawaited(group.ack(gone))

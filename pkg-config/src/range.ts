@@ -9,6 +9,7 @@ import { type Entry, readEntries } from './entry.js'
 import { RedisError } from './errors.js'
 import { Live, PAGE } from './live.js'
 import { read } from './options.js'
+import { ID_MAX } from './shapes.js'
 
 /** An iteration over entries that are there. */
 export function range(engine: Engine, name: Name, given: RangeOptions | undefined): Live<Entry> {
@@ -23,8 +24,9 @@ export function range(engine: Engine, name: Name, given: RangeOptions | undefine
       const page = await engine.run_([reverse ? 'XREVRANGE' : 'XRANGE', name, ...ends, 'COUNT', count], readEntries)
       if (live.isOver_) return
       live.take_(page)
-      if (page.length === 0) live.end_()
-      else ends[0] = `(${page.at(-1)!.id}`
+      const last = page.at(-1)?.id
+      if (page.length < count || last === ID_MAX) live.left_ = page.length
+      ends[0] = `(${last}`
     } catch (error) {
       if (count === 1 || !(error instanceof RedisError && /reply would be larger/.test(error.message))) throw error
       pageLen = count >> 1

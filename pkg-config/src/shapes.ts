@@ -3,6 +3,9 @@
 import type { Deletion, PendingMessage } from '../types/index.js'
 import type { Reader } from './reply.js'
 
+/** Nothing comes behind this ID, and to ask for it is an error. */
+export const ID_MAX = '18446744073709551615-18446744073709551615'
+
 export const nothing = (): void => {}
 export const readInteger = (reader: Reader): number => reader.integer_()
 export const readFlag = (reader: Reader): boolean => reader.integer_() > 0
