@@ -1,4 +1,5 @@
-//! The direction of the source: who may use whom, and what nobody under `src/` may use.
+//! The direction of the source: who may use whom, and what nobody under `src/` may use. Of the crates `web/` and `wasm/`:
+//! who of their modules may use whom, and where which other crate is known.
 //!
 //! It reads the source as text. Comments, strings and test code are blanked out first, line by line as long as before,
 //! so that a breach is reported where it stands. Then every path that starts at the root of the crate (`crate::x`, or
@@ -58,6 +59,51 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
     ("connection", &[FLOOR, &["engine", "command"]]),
 ];
 
+/// The same for `web/src/`: what the npm door stands on knows nothing of what Rust applications use.
+const WEB_LAYERS: &[(&str, &[&[&str]])] = &[("growth", &[]), ("host", &[&["growth"]]), ("client", &[&["host"]])];
+
+/// The same for `wasm/src/`.
+const WASM_LAYERS: &[(&str, &[&[&str]])] = &[
+    ("answer", &[]),
+    ("request", &[]),
+    ("options", &[]),
+    ("door", &[&["answer", "request", "options"]]),
+    ("tests", &[&["door", "options"]]),
+];
+
+/// Which crates the files of `web/` and `wasm/` may name; the first row whose path fits counts. Only two places know
+/// JavaScript: what the platform's timers need, and what goes to JavaScript as plain data.
+const CRATES: &[(&str, &[&str])] = &[
+    ("web/src/lib.rs", &["brooklet", "serde"]),
+    ("web/src/growth.rs", &[]),
+    ("web/src/host.rs", &["brooklet", "getrandom"]),
+    ("web/src/client/timer.rs", &["js_sys", "wasm_bindgen"]),
+    ("web/src/client/js.rs", &["serde", "serde_wasm_bindgen", "wasm_bindgen"]),
+    ("web/src/client/", &["brooklet", "serde"]),
+    ("wasm/src/tests/", &["js_sys", "std", "wasm_bindgen", "wasm_bindgen_test"]),
+    ("wasm/src/door.rs", &["brooklet", "brooklet_web", "wasm_bindgen"]),
+    ("wasm/src/lib.rs", &["rlsf"]),
+    ("wasm/src/", &["brooklet", "brooklet_web"]),
+];
+
+/// Every crate that those rows are about. None of them has `std` but tests.
+const KNOWN_CRATES: &[&str] = &[
+    "brooklet",
+    "brooklet_wasm",
+    "brooklet_web",
+    "getrandom",
+    "js_sys",
+    "rlsf",
+    "serde",
+    "serde_wasm_bindgen",
+    "std",
+    "wasm_bindgen",
+    "wasm_bindgen_futures",
+    "wasm_bindgen_test",
+    "web_sys",
+    "xxhash_rust",
+];
+
 /// Words that no code under `src/` contains, and why.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     ("the engine is no_std", &["std"]),
@@ -70,34 +116,46 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 
 #[test]
 fn modules_use_only_what_lies_below_them() {
-    let breaches: Vec<String> = sources().iter().flat_map(layer_breaches).collect();
-    assert!(breaches.is_empty(), "\n{}", breaches.join("\n"));
+    for directory in ["src", "web/src", "wasm/src"] {
+        let breaches: Vec<String> = sources(directory).iter().flat_map(layer_breaches).collect();
+        assert!(breaches.is_empty(), "\n{}", breaches.join("\n"));
+    }
 }
 
 #[test]
 fn no_clock_randomness_io_threads_or_unsafe_code() {
-    let breaches: Vec<String> = sources().iter().flat_map(word_breaches).collect();
+    let breaches: Vec<String> = sources("src").iter().flat_map(word_breaches).collect();
     assert!(breaches.is_empty(), "\n{}", breaches.join("\n"));
 }
 
 #[test]
+fn other_crates_are_known_where_they_have_to_be() {
+    for directory in ["web/src", "wasm/src"] {
+        let breaches: Vec<String> = sources(directory).iter().flat_map(crate_breaches).collect();
+        assert!(breaches.is_empty(), "\n{}", breaches.join("\n"));
+    }
+}
+
+#[test]
 fn the_crate_is_no_std() {
-    let root = sources().into_iter().find(|source| source.name == "src/lib.rs").expect("src/lib.rs is there");
+    let root = sources("src").into_iter().find(|source| source.name == "src/lib.rs").expect("src/lib.rs is there");
     assert!(root.code.contains("#![no_std]"), "src/lib.rs does not say #![no_std]");
 }
 
 #[test]
 fn rows_use_only_rows_above_them() {
-    for (index, (module, _)) in LAYERS.iter().enumerate() {
-        let above: Vec<&str> = LAYERS[..index].iter().map(|(module, _)| *module).collect();
-        assert!(!above.contains(module), "{module} has two rows");
-        for used in allowed(module).expect("the module has a row") {
-            assert!(above.contains(&used), "{module} uses {used}, which does not stand above it");
+    for layers in [LAYERS, WEB_LAYERS, WASM_LAYERS] {
+        for (index, (module, _)) in layers.iter().enumerate() {
+            let above: Vec<&str> = layers[..index].iter().map(|(module, _)| *module).collect();
+            assert!(!above.contains(module), "{module} has two rows");
+            for used in allowed(layers, module).expect("the module has a row") {
+                assert!(above.contains(&used), "{module} uses {used}, which does not stand above it");
+            }
         }
     }
 }
 
-/// A file under `src/`, without its comments, strings and test code.
+/// A file of a crate, without its comments, strings and test code.
 struct Source {
     /// The path from the root of the repository, with slashes.
     name: String,
@@ -111,8 +169,18 @@ impl Source {
 
     /// The modules from the root of the crate down to this file: `src/engine/wait.rs` is `engine`, `wait`.
     fn module_path(&self) -> Vec<&str> {
-        let path = self.name.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod");
+        let (_, path) = self.name.split_once("src/").expect("sources lie in src/");
+        let path = path.trim_end_matches(".rs").trim_end_matches("/mod");
         path.split('/').filter(|module| *module != "lib").collect()
+    }
+
+    /// The rows of its crate.
+    fn layers(&self) -> &'static [(&'static str, &'static [&'static [&'static str]])] {
+        match self.name.split('/').next() {
+            Some("web") => WEB_LAYERS,
+            Some("wasm") => WASM_LAYERS,
+            _ => LAYERS,
+        }
     }
 
     fn line_of(&self, position: usize) -> usize {
@@ -120,11 +188,11 @@ impl Source {
     }
 }
 
-/// All files under `src/` except those that hold nothing but tests (`tests.rs`).
-fn sources() -> Vec<Source> {
+/// All files under a directory except those that hold nothing but tests (`tests.rs`).
+fn sources(directory: &str) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut paths = Vec::new();
-    collect(&root.join("src"), &mut paths);
+    collect(&root.join(directory), &mut paths);
     paths.retain(|path| !path.ends_with("tests.rs"));
     paths.sort();
     let read = |path: &PathBuf| {
@@ -148,8 +216,8 @@ fn collect(directory: &Path, paths: &mut Vec<PathBuf>) {
 }
 
 /// What `module` may use; `None` if it has no row.
-fn allowed(module: &str) -> Option<Vec<&'static str>> {
-    let (_, groups) = LAYERS.iter().find(|(name, _)| *name == module)?;
+fn allowed(layers: &[(&str, &[&[&'static str]])], module: &str) -> Option<Vec<&'static str>> {
+    let (_, groups) = layers.iter().find(|(name, _)| *name == module)?;
     Some(groups.iter().copied().flatten().copied().collect())
 }
 
@@ -157,14 +225,15 @@ fn layer_breaches(source: &Source) -> Vec<String> {
     let path = source.module_path();
     // lib.rs declares the modules and names what is public: it stands above all layers.
     let Some(&module) = path.first() else { return Vec::new() };
-    let Some(allowed) = allowed(module) else {
+    let layers = source.layers();
+    let Some(allowed) = allowed(layers, module) else {
         return vec![format!("{}: the module {module} is new; give it a row in LAYERS, tests/layers.rs", source.name)];
     };
     let uses = root_paths(&source.code, path.len());
     let breaches = uses.iter().filter(|(_, used)| *used != module && !allowed.contains(&used.as_str()));
     let describe = |(position, used): &(usize, String)| {
         let line = source.line_of(*position);
-        let why = if LAYERS.iter().any(|(name, _)| name == used) {
+        let why = if layers.iter().any(|(name, _)| name == used) {
             "LAYERS, tests/layers.rs, does not allow it"
         } else {
             "name the module that it comes from, not the root of the crate"
@@ -172,6 +241,27 @@ fn layer_breaches(source: &Source) -> Vec<String> {
         format!("{}:{line}: {module} uses {used}; {why}", source.name)
     };
     breaches.map(describe).collect()
+}
+
+/// Names of crates where they are not allowed. A `use` or a path says them at its beginning; a word in the middle of a
+/// path, such as the field of a struct, is none.
+fn crate_breaches(source: &Source) -> Vec<String> {
+    let row = CRATES.iter().find(|(path, _)| source.name.starts_with(path));
+    let allowed = row.map_or(&[][..], |(_, crates)| crates);
+    let is_path = |(position, word): &(usize, &str)| {
+        let before = source.code[..*position].trim_end();
+        let after = source.code[position + word.len()..].trim_start();
+        !before.ends_with(':') && !before.ends_with('.') && after.starts_with("::")
+    };
+    let named = words(&source.code).filter(|(_, word)| KNOWN_CRATES.contains(word) && !allowed.contains(word));
+    let describe = |(position, word): (usize, &str)| {
+        let line = source.line_of(position);
+        format!(
+            "{}:{line}: the crate {word} has no place here; CRATES, tests/layers.rs, says where it has",
+            source.name
+        )
+    };
+    named.filter(is_path).map(describe).collect()
 }
 
 fn word_breaches(source: &Source) -> Vec<String> {
@@ -433,6 +523,37 @@ mod planted {
     fn a_new_module_is_told_where_to_go() {
         assert!(layers("src/novelty.rs", "")[0].contains("give it a row in LAYERS, tests/layers.rs"));
         assert!(layers("src/novelty/part.rs", "")[0].contains("the module novelty is new"));
+    }
+
+    #[test]
+    fn each_crate_has_its_own_layers() {
+        assert!(layers("web/src/host.rs", "use crate::client::Brooklet;")[0].contains("host uses client"));
+        assert!(layers("wasm/src/request.rs", "use crate::door::Door;")[0].contains("request uses door"));
+        assert!(layers("wasm/src/novelty.rs", "")[0].contains("the module novelty is new"));
+        assert_eq!(layers("web/src/client/stream.rs", "use crate::host::Host; use super::entry::Entry;"), [""; 0]);
+        assert_eq!(layers("web/src/lib.rs", "pub use client::Brooklet;"), [""; 0]);
+    }
+
+    #[test]
+    fn crates_are_found_where_they_have_no_place() {
+        let crates = |name: &str, text: &str| crate_breaches(&Source::new(name, text));
+        for (name, text) in [
+            ("web/src/client/stream.rs", "use js_sys::Array;"),
+            ("web/src/client/stream.rs", "fn f() { wasm_bindgen::throw_str(g) }"),
+            ("web/src/host.rs", "use std::time::Instant;"),
+            ("web/src/growth.rs", "use brooklet::Engine;"),
+            ("wasm/src/request.rs", "type V = wasm_bindgen :: JsValue;"),
+        ] {
+            assert_eq!(crates(name, text).len(), 1, "{name}: {text}");
+        }
+        for (name, text) in [
+            ("web/src/client/stream.rs", "use brooklet::EntryId; fn f(it: &S) { it.js_sys }"),
+            ("web/src/client/js.rs", "use wasm_bindgen::JsValue; use serde::Serialize;"),
+            ("web/src/client/timer.rs", "// std::time\nuse js_sys::Function;"),
+            ("wasm/src/tests/calls.rs", "use std::iter;"),
+        ] {
+            assert_eq!(crates(name, text), [""; 0], "{name}: {text}");
+        }
     }
 
     #[test]

@@ -9,12 +9,15 @@ mod bench;
 mod coverage;
 mod demo;
 mod fuzz;
+mod imports;
 mod licences;
 mod redis;
+mod serve;
 mod steps;
 mod test;
 mod tools;
 mod torture;
+mod web;
 
 use std::process::ExitCode;
 

@@ -7,8 +7,7 @@ use crate::licences;
 use crate::redis::RedisServer;
 use crate::steps::{Run, Step, run_all, run_child, run_tests, select};
 use crate::tools::{cargo, need_component, need_target, root};
-
-const WASM: &str = "wasm32-unknown-unknown";
+use crate::web::{self, WASM};
 
 /// A crate that takes minutes to compile and has a dozen lines of its own: what is done to all crates leaves it out.
 const BINDGEN: &str = "brooklet-bindgen";
@@ -25,7 +24,7 @@ pub const REDIS_VARIABLE: &str = "BROOKLET_REDIS";
 pub const STEPS: &[Step] = &[
     Step { name: "format", summary: "all code is formatted by rustfmt", run: format },
     Step { name: "lint", summary: "clippy finds nothing in any target", run: lint },
-    Step { name: "wasm", summary: "the engine builds for wasm32-unknown-unknown", run: wasm },
+    Step { name: "wasm", summary: "engine and door build for wasm32, and import what they may", run: web::modules },
     Step { name: "docs", summary: "the documentation builds without a warning", run: docs },
     Step { name: "licences", summary: "all crates have a licence that deny.toml allows", run: licences },
     Step {
@@ -40,6 +39,7 @@ pub const STEPS: &[Step] = &[
     },
     Step { name: "simulation", summary: "the whole stack, with all that goes wrong, by seeds", run: simulation },
     Step { name: "planted", summary: "bugs planted on purpose: the simulation notices each", run: planted },
+    Step { name: "web", summary: "door, library and example for Rust applications, in Chromium", run: web::chromium },
     Step { name: "differential", summary: "random commands, compared with a real redis-server", run: differential },
 ];
 
@@ -58,12 +58,11 @@ fn format(_: &mut Run) -> Result {
 fn lint(_: &mut Run) -> Result {
     need_component("clippy", "clippy")?;
     let mut command = cargo(&["clippy", "--workspace", "--exclude", BINDGEN, "--all-targets", "--locked"]);
-    run_child(command.args(["--", "-D", "warnings"]))
-}
-
-fn wasm(_: &mut Run) -> Result {
+    run_child(command.args(["--", "-D", "warnings"]))?;
+    // What is compiled for wasm alone, the tests in browsers among it.
     need_target(WASM)?;
-    run_child(&mut cargo(&["build", "--package", "brooklet", "--release", "--locked", "--target", WASM]))
+    let mut command = cargo(&["clippy", "--all-targets", "--locked", "--target", WASM]);
+    run_child(command.args(web::CRATES).args(["--", "-D", "warnings"]))
 }
 
 /// Private items too: they are what a reader of the source follows, and a link that leads nowhere is a warning.

@@ -12,6 +12,7 @@ use crate::steps::{Run, Step, run_all, run_child, select};
 use crate::take_minutes;
 use crate::test;
 use crate::tools::{need_cargo_tool, root};
+use crate::web;
 
 const CARGO_DENY_VERSION: &str = "0.20.2";
 
@@ -34,7 +35,8 @@ const VARIABLES: [(&str, &str); 13] = [
 ];
 
 /// What is done beyond the steps of `test`.
-pub const MORE_STEPS: [Step; 4] = [
+pub const MORE_STEPS: [Step; 5] = [
+    Step { name: "firefox", summary: "door and library for Rust applications, in Firefox", run: web::firefox },
     Step {
         name: "coverage",
         summary: "which branches of src/persist/ the tests take: 95 % at least",

@@ -156,7 +156,7 @@ fn options_are_taken_and_others_kept() {
 #[wasm_bindgen_test]
 fn statistics_are_a_reply() {
     let mut client = Client::new();
-    let mut statistics = |client: &mut Client| {
+    let statistics = |client: &mut Client| {
         client.door.statistics();
         let reply = client.answer().reply;
         let numbers: Vec<i64> =

@@ -3,7 +3,7 @@
 use js_sys::{Uint8Array, Uint32Array, WebAssembly};
 use wasm_bindgen::{JsCast, JsValue};
 
-use crate::Door;
+use crate::door::Door;
 use crate::options::LIMITS;
 
 /// A door with the time of its calls.

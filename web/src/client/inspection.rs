@@ -14,7 +14,7 @@ use super::words::Words;
 /// What there is in a database. Streams, groups and consumers are in the order of their names.
 ///
 /// In JavaScript, names are text where they can be, else a `Uint8Array`; IDs are text; and counts beyond 2^53, which
-/// only XSETID makes, are rounded.
+/// only XSETID makes, are rounded. What there is not is `undefined`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub struct Inspection {
