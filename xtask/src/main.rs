@@ -11,6 +11,7 @@ mod demo;
 mod fuzz;
 mod imports;
 mod licences;
+mod package;
 mod redis;
 mod serve;
 mod steps;
@@ -102,7 +103,8 @@ fn print_help(_: &[String]) -> Result {
     println!(
         "\nWhat a command needs and does not find, it installs (rustup components and targets; Debian packages when"
     );
-    println!("run as root; cargo tools into target/tools) or names, with the command that installs it.");
+    println!("run as root; cargo tools into target/tools; npm packages into target/packed) or names, with the command");
+    println!("that installs it.");
     println!("\nBROOKLET_REDIS_SERVER names the redis-server to use instead of the one on the PATH.");
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use crate::Result;
 use crate::licences;
+use crate::package;
 use crate::redis::RedisServer;
 use crate::steps::{Run, Step, run_all, run_child, run_tests, select};
 use crate::tools::{cargo, need_component, need_target, root};
@@ -41,6 +42,7 @@ pub const STEPS: &[Step] = &[
     Step { name: "planted", summary: "bugs planted on purpose: the simulation notices each", run: planted },
     Step { name: "web", summary: "door, library and example for Rust applications, in Chromium", run: web::chromium },
     Step { name: "differential", summary: "random commands, compared with a real redis-server", run: differential },
+    Step { name: "package", summary: "the npm package, packed, in browsers, bundlers and runtimes", run: package },
 ];
 
 pub fn run(arguments: &[String]) -> Result {
@@ -105,6 +107,10 @@ fn planted(run: &mut Run) -> Result {
     let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
     command.env("RUSTFLAGS", format!("{flags} --cfg planted").trim_start());
     run_tests(run, command.env("CARGO_TARGET_DIR", root().join("target/planted")))
+}
+
+fn package(run: &mut Run) -> Result {
+    package::check(run)
 }
 
 fn conformance(run: &mut Run) -> Result {
