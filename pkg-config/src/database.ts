@@ -48,7 +48,7 @@ export class Database {
     const sources: Source[] = []
     for (const one of given) {
       const { stream, after } = read('stream after', one)
-      const name = kept('stream', (stream as Stream).name ?? stream) as Name
+      const name = kept('stream', (stream as Stream | undefined)?.name ?? stream) as Name
       if (sources.some((other) => isSame(other.name, name))) refuse('sources', 'different streams', name)
       sources.push(source(this.engine_, name, after))
     }
