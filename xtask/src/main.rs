@@ -49,8 +49,8 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        arguments: "[ARGUMENT ...]",
-        summary: "run the benchmarks beside a real redis-server; arguments go to cargo bench",
+        arguments: "[npm | ARGUMENT ...]",
+        summary: "run the benchmarks beside a real redis-server: all, the package's, or what cargo bench is told",
         run: bench::run,
     },
     Command {

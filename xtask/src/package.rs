@@ -1,7 +1,8 @@
 //! The npm package: built, checked and tested, then packed, and the tarball run in everything that it is for.
 //!
-//! What it needs from npm is pinned by two lock files: `pkg-config/package-lock.json` builds it, and
-//! `pkg-config/test/packed/tools/package-lock.json` has the bundlers, runtimes and judges that the tarball is tried in.
+//! What it needs from npm is pinned by lock files: `pkg-config/package-lock.json` builds it,
+//! `pkg-config/test/packed/tools/package-lock.json` has the bundlers, runtimes and judges that the tarball is tried in,
+//! and `pkg-config/bench/package-lock.json` what it is measured against.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -15,19 +16,25 @@ const NODE_OLDEST: (u32, u32) = (20, 19);
 
 /// The step `package`.
 pub fn check(run: &mut Run) -> Result {
-    need_debian_program("node", "nodejs", "building the npm package")?;
-    need_debian_program("npm", "npm", "building the npm package")?;
     need_debian_program("chromium", "chromium", "running the npm package in a browser")?;
-    need_node()?;
-    need_target("wasm32-unknown-unknown")?;
-    run_child(&mut in_package("npm", &["ci", "--loglevel=error"]))?;
-    run_child(&mut in_package("node", &["build.mjs"]))?;
-    run_child(&mut in_package("npm", &["run", "--silent", "check"]))?;
-    run_tests(run, &mut in_package("npm", &["test", "--silent"]))?;
-    run_tests(run, &mut in_package("node", &["test/packed/run.mjs"]))
+    build()?;
+    run_child(&mut command("npm", &["run", "--silent", "check"]))?;
+    run_tests(run, &mut command("npm", &["test", "--silent"]))?;
+    run_tests(run, &mut command("node", &["test/packed/run.mjs"]))
 }
 
-fn in_package(program: &str, words: &[&str]) -> Command {
+/// Builds the package into `pkg-config/dist`.
+pub fn build() -> Result {
+    need_debian_program("node", "nodejs", "building the npm package")?;
+    need_debian_program("npm", "npm", "building the npm package")?;
+    need_node()?;
+    need_target("wasm32-unknown-unknown")?;
+    run_child(&mut command("npm", &["ci", "--loglevel=error"]))?;
+    run_child(&mut command("node", &["build.mjs"]))
+}
+
+/// A program that runs in the folder of the package.
+pub fn command(program: &str, words: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(words).current_dir(folder());
     command
@@ -71,7 +78,7 @@ mod tests {
 
     #[test]
     fn nothing_is_locked_to_one_registry() {
-        for name in ["package-lock.json", "test/packed/tools/package-lock.json"] {
+        for name in ["package-lock.json", "test/packed/tools/package-lock.json", "bench/package-lock.json"] {
             let lock = std::fs::read_to_string(folder().join(name)).unwrap();
             assert!(lock.contains("\"integrity\""), "{name}");
             assert!(!lock.contains("\"resolved\""), "{name} says where packages come from");
