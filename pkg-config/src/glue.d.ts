@@ -32,3 +32,8 @@ declare module '*.wasm' {
   const module: WebAssembly.Module
   export default module
 }
+
+/** What Node, Deno and Bun have. */
+declare var process:
+  | { getBuiltinModule?: (name: 'zlib') => { gunzipSync(bytes: Uint8Array): Uint8Array<ArrayBuffer> } | undefined }
+  | undefined

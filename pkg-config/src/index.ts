@@ -19,7 +19,18 @@ function load(): Promise<WebAssembly.Module> {
 }
 
 async function compile(): Promise<WebAssembly.Module> {
-  const gzip = Uint8Array.from(atob(inline), (character) => character.charCodeAt(0))
-  const stream = new Blob([gzip]).stream().pipeThrough(new DecompressionStream('gzip'))
-  return WebAssembly.compile(await new Response(stream).arrayBuffer())
+  const text = atob(inline)
+  const gzip = new Uint8Array(text.length)
+  for (let at = 0; at < text.length; at++) gzip[at] = text.charCodeAt(at)
+  return WebAssembly.compile(await inflate(gzip))
+}
+
+/**
+ * Inflates what was gzipped. Where there is Node's own library, it does so ten milliseconds sooner than streams, which
+ * Node loads only when they are first used.
+ */
+async function inflate(gzip: Uint8Array<ArrayBuffer>): Promise<BufferSource> {
+  const zlib = globalThis.process?.getBuiltinModule?.('zlib')
+  if (zlib !== undefined) return zlib.gunzipSync(gzip)
+  return new Response(new Blob([gzip]).stream().pipeThrough(new DecompressionStream('gzip'))).arrayBuffer()
 }
