@@ -24,7 +24,8 @@ const generated = join(here, 'target')
 const dist = join(here, 'dist')
 
 /** What the engine's code uses; wasm-opt may use no more. Every browser of the last three years has it. */
-const WASM_FEATURES = ['bulk-memory', 'mutable-globals', 'nontrapping-float-to-int', 'sign-ext', 'reference-types', 'multivalue']
+const WASM_FEATURES =
+  'bulk-memory mutable-globals nontrapping-float-to-int sign-ext reference-types multivalue'
 
 // What stands in the glue instead of what was generated.
 
@@ -62,14 +63,15 @@ function compile() {
 }
 
 function cargo(words) {
-  execFileSync('cargo', [words[0], '--quiet', ...words.slice(1)], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+  const options = { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] }
+  execFileSync('cargo', [words[0], '--quiet', ...words.slice(1)], options)
 }
 
 /** Shrinks the module. */
 function shrink() {
   const manifest = createRequire(import.meta.url).resolve('binaryen/package.json')
   const program = join(dirname(manifest), JSON.parse(readFileSync(manifest, 'utf8')).bin['wasm-opt'])
-  const features = ['--mvp-features', ...WASM_FEATURES.map((feature) => `--enable-${feature}`)]
+  const features = ['--mvp-features', ...WASM_FEATURES.split(' ').map((feature) => `--enable-${feature}`)]
   const strip = ['--strip-debug', '--strip-producers', '--strip-target-features']
   const files = [join(generated, 'engine_bg.wasm'), '-o', join(dist, 'engine.wasm')]
   execFileSync(process.execPath, [program, '-Oz', ...features, ...strip, ...files], { stdio: 'inherit' })
@@ -136,7 +138,9 @@ async function bundle() {
     })
     // Never run, and so dropped.
     const names = /0&&\(module\.exports=\{[^}]*\}\)/.exec(outputFiles[0].text)?.[0]
-    if (format === 'cjs' && names === undefined) throw new Error("esbuild's list of names has changed: build.mjs has to follow.")
+    if (format === 'cjs' && names === undefined) {
+      throw new Error("esbuild's list of names has changed: build.mjs has to follow.")
+    }
     writeFileSync(join(dist, file), `${code}\n${names ?? ''}`)
   }
 }

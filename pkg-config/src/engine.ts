@@ -1,12 +1,12 @@
 // What all handles of one database share: the door, the calls that came before it was there, who waits, the timer.
 //
-// *Design.* A call runs at once and its reply is decoded before anything else happens; then whoever was woken by it gets
-// a reply, in the engine's order, and the timer is set. Until the engine is ready calls are kept, and then all of them are
-// run in one go, so that nobody gets ahead. This is the one place through which replies leave: what a reply has to wait
-// for, it waits for here.
+// *Design.* A call runs at once and its reply is decoded before anything else happens; then whoever was woken by it
+// gets a reply, in the engine's order, and the timer is set. Until the engine is ready calls are kept, and then all
+// of them are run in one go, so that nobody gets ahead. This is the one place through which replies leave: what a
+// reply has to wait for, it waits for here.
 //
-// *Why not let each call await one promise.* A call that comes just when the promise is settled would be run before those
-// that have waited for it.
+// *Why not let each call await one promise.* A call that comes just when the promise is settled would be run before
+// those that have waited for it.
 //
 // *Invariants*
 // 1. Each waiter of the engine has an entry in `waits_`, and nobody else.

@@ -1,10 +1,10 @@
 // Entries: ordered multimaps of bytes.
 //
-// *Design.* An entry is its ID and one flat list of names and values. It copies nothing, and looks a name up by walking the
-// list: entries have few fields. It has no fields of its own that an entry's names could hide.
+// *Design.* An entry is its ID and one flat list of names and values. It copies nothing, and looks a name up by
+// walking the list: entries have few fields. It has no fields of its own that an entry's names could hide.
 //
-// *Why not an object with the fields as properties.* `__proto__` would be lost, names that look like integers would change
-// their place, and of two fields of one name one would be gone.
+// *Why not an object with the fields as properties.* `__proto__` would be lost, names that look like integers would
+// change their place, and of two fields of one name one would be gone.
 
 import type { Name, Value } from '../types/index.js'
 import { checked, isBytes, refuse } from './options.js'

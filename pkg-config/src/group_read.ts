@@ -1,8 +1,8 @@
 // Reading through a group, for ever: own pending messages, then released and idle ones, then new ones.
 //
-// *Design.* What is fetched belongs to this consumer and is kept from others, so no more is fetched than is soon handed
-// over: pages begin with one message and double while they are used up in no time. A consumer that takes long over a
-// message never holds a second one back. What is left when the loop ends is released without being counted.
+// *Design.* What is fetched belongs to this consumer and is kept from others, so no more is fetched than is soon
+// handed over: pages begin with one message and double while they are used up in no time. A consumer that takes long
+// over a message never holds a second one back. What is left when the loop ends is released without being counted.
 //
 // Released messages are delivered by CLAIM alone, so each read claims; without `claimIdle` only what was released.
 //

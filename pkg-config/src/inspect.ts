@@ -1,7 +1,7 @@
 // Everything there is, as plain data.
 //
-// *Design.* The names of the streams are asked for, then each stream, in one task: nothing happens in between, so the parts
-// agree with each other.
+// *Design.* The names of the streams are asked for, then each stream, in one task: nothing happens in between, so the
+// parts agree with each other.
 
 import type { FullStreamInfo, Inspection, Name } from '../types/index.js'
 import type { Engine } from './engine.js'

@@ -1,14 +1,15 @@
 // Iterations that fetch page by page, and can be stopped at any moment.
 //
-// *Design.* A page is fetched, or waited for in the engine, when somebody asks for more than is there. It is put into the
-// iteration while the reply is read, in the same task as whatever led to it; and it is given out entry by entry to those
-// who asked, in order. Stopping (by a signal, by leaving the loop, by closing the database) ends the wait and gives back
-// what is left of the page, at once. So an entry is either given out or given back, and nothing lies in between.
+// *Design.* A page is fetched, or waited for in the engine, when somebody asks for more than is there. It is put into
+// the iteration while the reply is read, in the same task as whatever led to it; and it is given out entry by entry
+// to those who asked, in order. Stopping (by a signal, by leaving the loop, by closing the database) ends the wait
+// and gives back what is left of the page, at once. So an entry is either given out or given back, and nothing lies
+// in between.
 //
 // What is fetched and how is a function that each kind of iteration brings along; its state is what it closes over.
 //
-// *Why not async generators.* One that waits cannot be stopped: `return()` waits behind it. And between the reply and the
-// generator's next step there is a gap in which a signal may come.
+// *Why not async generators.* One that waits cannot be stopped: `return()` waits behind it. And between the reply and
+// the generator's next step there is a gap in which a signal may come.
 //
 // *Invariants*
 // 1. Once `isOver_` is set the page is empty and nobody waits in the engine for this iteration.

@@ -1,8 +1,8 @@
 // Arguments and options: what is allowed, and the one sentence that tells what is not.
 //
-// *Design.* A name means the same everywhere, so one table says what may be called so, and a method only lists the options
-// that it has. Options are read once, into an object of their own, so that a getter cannot answer differently the second
-// time; and a name that is not in the list is refused, because it is a typing error.
+// *Design.* A name means the same everywhere, so one table says what may be called so, and a method only lists the
+// options that it has. Options are read once, into an object of their own, so that a getter cannot answer differently
+// the second time; and a name that is not in the list is refused, because it is a typing error.
 //
 // *Why not leave it to the types.* Half of the callers write JavaScript.
 
@@ -14,10 +14,10 @@ const KINDS: [sentence: string, isRight: (value: never) => boolean, names: strin
   [
     'an integer, 0 or more',
     isSize,
-    'block claimIdle entriesAdded entriesRead idempotentEntriesMax idempotentSeconds idle limit maxLen memoryBytesMax ' +
-      'minIdle nodeBytesMax nodeEntriesMax replyBytesMax retryCount time',
+    'block claimIdle entriesAdded entriesRead idempotentEntriesMax idempotentSeconds idle limit maxLen ' +
+      'memoryBytesMax minIdle nodeBytesMax nodeEntriesMax replyBytesMax retryCount time',
   ],
-  ['true or false', (value) => typeof value === 'boolean', 'approx force full justId mkStream noAck noMkStream reverse'],
+  ['true or false', isFlag, 'approx force full justId mkStream noAck noMkStream reverse'],
   ['a string', (value) => typeof value === 'string', 'after from id ifLastId lastId maxDeletedId minId start to'],
   ['a string or a Uint8Array', isName, 'command consumer idempotentId name producer'],
   ['an object', (value) => typeof value === 'object' && value !== null, 'commands idempotent options rows sources'],
@@ -37,6 +37,10 @@ export function isBytes(value: unknown): value is Uint8Array {
 
 function isName(value: unknown): boolean {
   return typeof value === 'string' || isBytes(value)
+}
+
+function isFlag(value: unknown): boolean {
+  return typeof value === 'boolean'
 }
 
 function isSize(value: number): boolean {

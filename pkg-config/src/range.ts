@@ -1,7 +1,7 @@
 // Reading what is there: XRANGE and XREVRANGE, page by page.
 //
-// Entries are of any size, and these commands bound a reply by their number alone. So a page that would be too large is
-// asked for again by halves.
+// Entries are of any size, and these commands bound a reply by their number alone. So a page that would be too large
+// is asked for again by halves.
 
 import type { Name, RangeOptions } from '../types/index.js'
 import type { Engine } from './engine.js'

@@ -1,7 +1,8 @@
 // Reading on: XREAD of one stream or several, first what they have, then what is added.
 //
-// *Design.* The ID after which a stream is read is known from the beginning: `$` is resolved when the iteration is made.
-// From then on each read names the last ID it has seen and waits in the engine, so nothing falls between two reads.
+// *Design.* The ID after which a stream is read is known from the beginning: `$` is resolved when the iteration is
+// made. From then on each read names the last ID it has seen and waits in the engine, so nothing falls between two
+// reads.
 
 import type { Name, StreamCounts } from '../types/index.js'
 import type { Engine } from './engine.js'

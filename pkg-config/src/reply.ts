@@ -1,10 +1,11 @@
 // Replies: values from what the engine wrote. src/reply.rs of the engine has the encoding.
 //
-// *Design.* A reader walks the heads. If all text of a reply is ASCII, it is decoded once and each value is a part of it;
-// otherwise each value is decoded by itself, and one that is not valid UTF-8 becomes bytes. What is handed out is always
-// a copy: the memory underneath is written over by the next call.
+// *Design.* A reader walks the heads. If all text of a reply is ASCII, it is decoded once and each value is a part of
+// it; otherwise each value is decoded by itself, and one that is not valid UTF-8 becomes bytes. What is handed out is
+// always a copy: the memory underneath is written over by the next call.
 //
-// *Why not decode when a field is asked for.* It gains a third at most, and every entry would keep its whole page alive.
+// *Why not decode when a field is asked for.* It gains a third at most, and every entry would keep its whole page
+// alive.
 //
 // *Invariant.* A reader is used between a call and the next one, and no code of the caller runs meanwhile.
 

@@ -1,8 +1,8 @@
 // Requests: words as the door reads them. wasm/src/request.rs has the encoding.
 //
-// *Design.* The words of a command are first measured and checked, and then written in one go: no code of the caller runs
-// in between. Text of ASCII is written character by character, which for short words beats the platform's encoder by
-// half; everything else is encoded by the platform.
+// *Design.* The words of a command are first measured and checked, and then written in one go: no code of the caller
+// runs in between. Text of ASCII is written character by character, which for short words beats the platform's
+// encoder by half; everything else is encoded by the platform.
 //
 // *Why not write while the caller's objects are read.* A getter may call the database again, and that request would be
 // written over this one.

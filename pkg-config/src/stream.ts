@@ -80,7 +80,10 @@ export class Stream {
     return this.engine_.run_(['XLEN', this.name], readInteger)
   }
 
-  async delete(ids: string | readonly string[], given?: { refs?: References | undefined }): Promise<number | Deletion[]> {
+  async delete(
+    ids: string | readonly string[],
+    given?: { refs?: References | undefined },
+  ): Promise<number | Deletion[]> {
     const list = idList(ids)
     const { refs } = read('refs', given)
     if (refs !== undefined) {

@@ -122,7 +122,7 @@ test('a word or field of a wrong kind is refused, and nothing is run', async (t)
     [() => db.call(), /^command must be a string or a Uint8Array, not undefined$/],
     [() => db.call(5), /^command must be/],
     [() => db.call([]), /^command must be/],
-    [() => db.call('XADD', 's', '*', 'f', null), /^word 4 of XADD must be a string, a finite number, a bigint or a Uint8Array, not /],
+    [() => db.call('XADD', 's', '*', 'f', null), /^word 4 of XADD must be a string, a finite number, a bigint or a U/],
     [() => db.call('XADD', 's', '*', 'f', {}), /^word 4 of XADD/],
     [() => db.call('XADD', 's', '*', 'f', Number.NaN), /not NaN$/],
     [() => db.call('XADD', 's', '*', 'f', true), /not true$/],
@@ -151,7 +151,8 @@ test('a word or field of a wrong kind is refused, and nothing is run', async (t)
 
 test('commands about a connection are refused, and say what to use', async (t) => {
   const db = await database(t)
-  const names = 'AUTH CLIENT DISCARD EXEC HELLO MONITOR MULTI PSUBSCRIBE QUIT RESET SELECT SUBSCRIBE UNSUBSCRIBE UNWATCH WATCH'
+  const names =
+    'AUTH CLIENT DISCARD EXEC HELLO MONITOR MULTI PSUBSCRIBE QUIT RESET SELECT SUBSCRIBE UNSUBSCRIBE UNWATCH WATCH'
   for (const name of names.split(' ')) {
     await refused(() => db.call(name.toLowerCase(), 'x'), /is about a connection, and there is none; see multi\(\)/)
     await refused(() => db.multi([[name]]), /is about a connection/)

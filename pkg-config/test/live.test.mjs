@@ -171,7 +171,8 @@ test('several streams are read at once', async (t) => {
   await b.addMany(Array.from({ length: 5 }, () => row))
   const seen = { a: [], b: [] }
   let early
-  for await (const { stream, entry } of db.read([{ stream: a, after: '0' }, { stream: b.name, after: '0' }, { stream: 'c' }], { count: 305 })) {
+  const sources = [{ stream: a, after: '0' }, { stream: b.name, after: '0' }, { stream: 'c' }]
+  for await (const { stream, entry } of db.read(sources, { count: 305 })) {
     const list = stream === 'a' ? seen.a : seen.b
     list.push(entry.id)
     // A stream with a backlog does not keep another one waiting.

@@ -51,7 +51,8 @@ test('bytes may change once the call is made', async () => {
   const db = open()
   const [value, name] = [bytes(1, 0xff), bytes(2, 0xff)]
   const stream = db.stream(name)
-  const calls = [db.call('XADD', name, '1-1', 'f', value), db.multi([['XADD', name, '2-1', 'f', value]]), stream.add({ f: value })]
+  const add = (id) => ['XADD', name, id, 'f', value]
+  const calls = [db.call(...add('1-1')), db.multi([add('2-1')]), stream.add({ f: value })]
   value.fill(0)
   name.fill(0)
   await Promise.all(calls)

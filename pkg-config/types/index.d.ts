@@ -5,8 +5,8 @@
  *
  * `open()` makes a database; `database.stream(name)` is a handle on a stream; `stream.group(name)` one on a consumer
  * group. Every method that returns a promise runs its command before it returns, once the engine is ready; calls made
- * before that are run in order. What is wrong with an argument is told with a `TypeError` that names it, what the engine
- * refuses with a {@link RedisError}.
+ * before that are run in order. What is wrong with an argument is told with a `TypeError` that names it, what the
+ * engine refuses with a {@link RedisError}.
  */
 
 /** What can be stored: text, bytes, or a number, which is stored as its text. */
@@ -19,8 +19,8 @@ export type Name = string | Uint8Array
 export type Fields<F> = { [Field in keyof F]: Value | undefined }
 
 /**
- * What a field of this declared type is when it is read. Numbers are stored as text. A field declared as bytes is read as
- * text when its bytes are valid UTF-8: `entry.bytes(name)` is always bytes.
+ * What a field of this declared type is when it is read. Numbers are stored as text. A field declared as bytes is
+ * read as text when its bytes are valid UTF-8: `entry.bytes(name)` is always bytes.
  */
 export type Read<V> = V extends string ? V : V extends Uint8Array ? string | Uint8Array : string
 
@@ -61,8 +61,8 @@ export interface Limits {
 /** How a database is opened. */
 export interface OpenOptions extends Limits {
   /**
-   * The time in milliseconds since 1970, instead of `Date.now`. After it moved, the next call lets that time pass. If it
-   * stands still, so does everything that waits for a time.
+   * The time in milliseconds since 1970, instead of `Date.now`. After it moved, the next call lets that time pass. If
+   * it stands still, so does everything that waits for a time.
    */
   clock?: (() => number) | undefined
 }
@@ -90,9 +90,9 @@ export interface Database extends AsyncDisposable {
   /** The same, with a signal that ends the wait of a command with `BLOCK`. */
   call<R = Reply>(words: readonly [Name, ...Value[]], options: { signal?: AbortSignal | undefined }): Promise<R>
   /**
-   * Runs commands as one unit, at one time, and gives a reply for each. As in Redis nothing is rolled back: the reply of a
-   * command that failed is a {@link RedisError} in the array. If a command does not exist or has a wrong number of words,
-   * none is run.
+   * Runs commands as one unit, at one time, and gives a reply for each. As in Redis nothing is rolled back: the reply
+   * of a command that failed is a {@link RedisError} in the array. If a command does not exist or has a wrong number
+   * of words, none is run.
    */
   multi<R extends readonly MultiReply[] = MultiReply[]>(commands: Iterable<readonly [Name, ...Value[]]>): Promise<R>
   /** Reads several streams at once: first what they have, then what is added, without a gap. */
@@ -133,8 +133,8 @@ export interface AddManyOptions extends TrimOptions {
   /** Does not create the stream: where there is none, nothing is added. */
   noMkStream?: boolean | undefined
   /**
-   * Adds an entry once, however often it is sent: entries of one producer are told apart by `id`, or without one by their
-   * fields. A repeated one gets the ID that it got before.
+   * Adds an entry once, however often it is sent: entries of one producer are told apart by `id`, or without one by
+   * their fields. A repeated one gets the ID that it got before.
    */
   idempotent?: { producer: Name; id?: string | undefined } | undefined
 }
@@ -142,8 +142,8 @@ export interface AddManyOptions extends TrimOptions {
 /** How an entry is added. */
 export interface AddOptions extends AddManyOptions {
   /**
-   * Adds only if this is the last ID of the stream (`0-0` if it never had an entry), else fails with the code `LASTID`:
-   * nobody else was faster. Only `id` can be given together with it.
+   * Adds only if this is the last ID of the stream (`0-0` if it never had an entry), else fails with the code
+   * `LASTID`: nobody else was faster. Only `id` can be given together with it.
    */
   ifLastId?: string | undefined
 }
@@ -187,8 +187,8 @@ export interface ReadOptions {
 /** The same, for one stream. */
 export interface LiveOptions extends ReadOptions {
   /**
-   * The ID after which entries are read. `$`, the default, is the last ID at the time of the call; `0` is everything that
-   * there is.
+   * The ID after which entries are read. `$`, the default, is the last ID at the time of the call; `0` is everything
+   * that there is.
    */
   after?: string | undefined
 }
@@ -205,8 +205,8 @@ export interface Stream<F extends Fields<F> = Record<string, string>> {
   add(fields: Row<F>, options?: AddOptions & { noMkStream?: false | undefined }): Promise<string>
   add(fields: Row<F>, options?: AddOptions): Promise<string | null>
   /**
-   * Appends entries in order and gives their IDs. It lets other tasks run every few milliseconds, so what others append
-   * meanwhile may stand between; and when it fails, the rows before are there (`RedisError.ids`).
+   * Appends entries in order and gives their IDs. It lets other tasks run every few milliseconds, so what others
+   * append meanwhile may stand between; and when it fails, the rows before are there (`RedisError.ids`).
    */
   addMany(
     rows: Iterable<Row<F>>,
@@ -236,7 +236,10 @@ export interface Stream<F extends Fields<F> = Record<string, string>> {
     options?: { entriesAdded?: number | undefined; maxDeletedId?: string | undefined },
   ): Promise<void>
   /** Sets what is remembered of idempotent appends. `XCFGSET`. */
-  configure(options: { idempotentSeconds?: number | undefined; idempotentEntriesMax?: number | undefined }): Promise<void>
+  configure(options: {
+    idempotentSeconds?: number | undefined
+    idempotentEntriesMax?: number | undefined
+  }): Promise<void>
   /** Remembers an idempotent append that happened elsewhere. `XIDMPRECORD`. */
   recordIdempotent(producer: Name, id: Name, entryId: string): Promise<void>
   /** A consumer group, which is created where there is none. `XGROUP CREATE`. */
@@ -308,9 +311,9 @@ export interface Group<F extends Fields<F> = Record<string, string>> {
   /** Its stream. */
   readonly stream: Stream<F>
   /**
-   * Reads as a consumer: first what this consumer was given before and has not acknowledged, then what others released or
-   * left idle, then what is new. A loop that is left, or aborted, gives back what was fetched and not yet handed over.
-   * `XREADGROUP`.
+   * Reads as a consumer: first what this consumer was given before and has not acknowledged, then what others
+   * released or left idle, then what is new. A loop that is left, or aborted, gives back what was fetched and not yet
+   * handed over. `XREADGROUP`.
    */
   read(consumer: Name, options?: GroupReadOptions): Iteration<Message<F>>
   /** Reads once: released, idle and new messages, `count` of them at most (10 if nothing is said). */

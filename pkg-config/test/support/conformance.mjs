@@ -88,12 +88,16 @@ export async function runCase(open, one) {
     if (woken.length > 0 && one.steps[place + 1]?.action !== 'woken') throw fail(step, `woken: ${show(woken)}`)
     const { waitingReaders } = step.action === 'fill' ? {} : await db.inspect().catch(() => ({}))
     const expected = waiting.size - woken.length
-    if (waitingReaders !== undefined && waitingReaders !== expected) throw fail(step, `${waitingReaders} wait, not ${expected}`)
+    if (waitingReaders !== undefined && waitingReaders !== expected) {
+      throw fail(step, `${waitingReaders} wait, not ${expected}`)
+    }
   }
   // Whoever still waits is told that it is over.
   await db.close()
   await pause()
-  for (const [, got] of woken) if (got?.name !== 'ClosedError') throw new Error(`${one.name}: after closing: ${show(got)}`)
+  for (const [, got] of woken) {
+    if (got?.name !== 'ClosedError') throw new Error(`${one.name}: after closing: ${show(got)}`)
+  }
   if (woken.length !== waiting.size) throw new Error(`${one.name}: ${waiting.size} waited, ${woken.length} were told`)
 }
 

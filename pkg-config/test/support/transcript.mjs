@@ -1,6 +1,7 @@
 // Transcripts: how a file of cases is read. tests/conformance/README.md of the repository describes the format.
 //
-// A transcript is data, and nothing here knows who answers the commands. It needs no Node: browsers read transcripts, too.
+// A transcript is data, and nothing here knows who answers the commands. It needs no Node: browsers read transcripts,
+// too.
 
 const encoder = new TextEncoder()
 
@@ -45,7 +46,8 @@ export function readCases(file, text) {
       }
       case 'for': {
         const [, first, last, command] = /^(\d+)\.\.(\d+): (.*)$/.exec(rest)
-        steps.push({ action: 'fill', line: number, text: line, first: +first, last: +last, argv: parseArguments(command) })
+        const argv = parseArguments(command)
+        steps.push({ action: 'fill', line: number, text: line, first: +first, last: +last, argv })
         break
       }
       case 'cancel':
@@ -248,7 +250,9 @@ class Reader {
     const times = +this.until(/\D/)
     const repeated = new Uint8Array(bytes.length * times)
     // Zeroes are there already: a GiB of them costs nothing until it is touched.
-    if (bytes.some((byte) => byte !== 0)) for (let at = 0; at < repeated.length; at++) repeated[at] = bytes[at % bytes.length]
+    if (bytes.some((byte) => byte !== 0)) {
+      for (let at = 0; at < repeated.length; at++) repeated[at] = bytes[at % bytes.length]
+    }
     return repeated.length > 1 << 28 ? repeated : asText(repeated)
   }
 
