@@ -59,7 +59,9 @@ function compile() {
   cargo(['build', '--profile', 'wasm', '-p', 'brooklet-wasm', '--target', 'wasm32-unknown-unknown'])
   const module = join(target, 'wasm32-unknown-unknown', 'wasm', 'brooklet_wasm.wasm')
   const options = ['--target', 'web', '--omit-default-module-path', '--no-typescript', '--out-name', 'engine']
-  cargo(['run', '-p', 'brooklet-bindgen', '--bin', 'wasm-bindgen', '--', module, '--out-dir', generated, ...options])
+  // The profile in which `cargo xtask` builds it, too: it takes minutes, once.
+  const program = ['run', '--profile', 'bindgen', '-p', 'brooklet-bindgen', '--bin', 'wasm-bindgen']
+  cargo([...program, '--', module, '--out-dir', generated, ...options])
 }
 
 function cargo(words) {
