@@ -33,8 +33,8 @@ const ROOM_BYTES_MAX = 2 ** 31
 
 /** An instance of the engine. */
 export class Door {
-  memory_: WebAssembly.Memory
   exports_: Exports
+  door_: number
   bytes_!: Uint8Array
   words_!: Uint32Array
   /** Where requests are written, and how much room there is. */
@@ -48,10 +48,9 @@ export class Door {
   onFailure_: ((failure: Error) => void) | undefined
 
   constructor(module: WebAssembly.Module, limits: Limits) {
-    const { Door, memory } = glue(module)
-    this.memory_ = memory
-    this.exports_ = new Door()
-    this.answer_ = this.exports_.answer() >>> 2
+    this.exports_ = glue(module)
+    this.door_ = this.exports_.door_new()
+    this.answer_ = this.exports_.door_answer(this.door_) >>> 2
     this.look_()
     this.configure_(limits)
   }
@@ -61,7 +60,7 @@ export class Door {
     const room = this.ready_(measure(words))
     const bytes = write(this.bytes_, room, words) - room
     this.forget_()
-    return this.enter_((exports) => exports.call(bytes, nowMs))
+    return this.enter_((exports, door) => exports.door_call(door, bytes, nowMs)) !== 0
   }
 
   /** Runs commands as one unit. */
@@ -72,38 +71,38 @@ export class Door {
     let at = room
     for (const words of batch) at = write(this.bytes_, writeLength(this.bytes_, at, words.length), words)
     this.forget_()
-    this.enter_((exports) => exports.exec(at - room, nowMs))
+    this.enter_((exports, door) => exports.door_exec(door, at - room, nowMs))
   }
 
   /** Lets time pass. */
   advance_(nowMs: number): void {
-    this.enter_((exports) => exports.advance(nowMs))
+    this.enter_((exports, door) => exports.door_advance(door, nowMs))
   }
 
   /** Takes the reply of the next waiter that has one. */
   take_(): boolean {
-    return this.enter_((exports) => exports.take())
+    return this.enter_((exports, door) => exports.door_take(door)) !== 0
   }
 
   /** Ends a wait. */
   cancel_(waiter: number): void {
-    this.enter_((exports) => exports.cancel(waiter))
+    this.enter_((exports, door) => exports.door_cancel(door, waiter))
   }
 
   /** Changes limits; `LIMITS` has their order. */
   configure_(limits: Limits): void {
     const values = LIMITS.split(' ').map((name) => limits[name as keyof Limits] ?? -1)
-    this.enter_((exports) => exports.configure(...values))
+    this.enter_((exports, door) => exports.door_configure(door, ...values))
   }
 
   /** Has the names of all streams written as a reply. */
   streams_(): void {
-    this.enter_((exports) => exports.streams())
+    this.enter_((exports, door) => exports.door_streams(door))
   }
 
   /** Has memory, waiting readers and what was counted written as a reply. */
   statistics_(): void {
-    this.enter_((exports) => exports.statistics())
+    this.enter_((exports, door) => exports.door_statistics(door))
   }
 
   /** The reply that is there. */
@@ -131,7 +130,8 @@ export class Door {
   ready_(bytes: number): number {
     if (bytes > this.roomBytes_) {
       const wanted = Math.max(bytes, ROOM_BYTES_MIN)
-      const room = wanted < ROOM_BYTES_MAX ? this.enter_((exports) => exports.room(wanted)) : 0
+      const isPossible = wanted < ROOM_BYTES_MAX
+      const room = isPossible ? this.enter_((exports, door) => exports.door_room(door, wanted)) >>> 0 : 0
       if (room === 0) throw new RedisError(`OOM no memory for a request of ${bytes} bytes`)
       this.room_ = room
       this.roomBytes_ = wanted
@@ -145,11 +145,11 @@ export class Door {
   }
 
   /** Calls into the instance. */
-  enter_<T>(call: (exports: Exports) => T): T {
+  enter_<T>(call: (exports: Exports, door: number) => T): T {
     if (this.failure_ !== undefined) throw this.failure_
     let result
     try {
-      result = call(this.exports_)
+      result = call(this.exports_, this.door_)
     } catch (error) {
       throw this.fail_(error)
     }
@@ -159,8 +159,8 @@ export class Door {
 
   /** Makes the views of a memory that has grown. */
   look_(): void {
-    this.bytes_ = new Uint8Array(this.memory_.buffer)
-    this.words_ = new Uint32Array(this.memory_.buffer)
+    this.bytes_ = new Uint8Array(this.exports_.memory.buffer)
+    this.words_ = new Uint32Array(this.exports_.memory.buffer)
   }
 
   fail_(error: unknown): Error {
@@ -173,6 +173,6 @@ export class Door {
 
   /** Lets go of the instance and its memory. */
   drop_(): void {
-    this.exports_ = this.memory_ = this.bytes_ = this.words_ = this.reader_ = undefined as never
+    this.exports_ = this.bytes_ = this.words_ = this.reader_ = undefined as never
   }
 }

@@ -1,25 +1,24 @@
 // What build.mjs makes, as the sources see it.
 
 declare module 'brooklet-glue' {
-  /** The exports of the module; wasm/src/door.rs describes each. */
+  /** The exports of the module; wasm/src/door.rs describes each. `door` says which door. */
   export interface Exports {
-    room(bytes: number): number
-    answer(): number
-    call(bytes: number, nowMs: number): boolean
-    exec(bytes: number, nowMs: number): boolean
-    advance(nowMs: number): void
-    take(): boolean
-    cancel(waiter: number): boolean
-    configure(...limits: number[]): void
-    streams(): void
-    statistics(): void
+    memory: WebAssembly.Memory
+    door_new(): number
+    door_room(door: number, bytes: number): number
+    door_answer(door: number): number
+    door_call(door: number, bytes: number, nowMs: number): number
+    door_exec(door: number, bytes: number, nowMs: number): number
+    door_advance(door: number, nowMs: number): void
+    door_take(door: number): number
+    door_cancel(door: number, waiter: number): number
+    door_configure(door: number, ...limits: number[]): void
+    door_streams(door: number): void
+    door_statistics(door: number): void
   }
 
   /** Makes an instance. */
-  export function glue(module: WebAssembly.Module): {
-    Door: new () => Exports
-    memory: WebAssembly.Memory
-  }
+  export function glue(module: WebAssembly.Module): Exports
 }
 
 declare module 'brooklet-inline' {
