@@ -32,8 +32,8 @@ export function groupRead(group: Group, consumer: Name, given: GroupReadOptions 
   const engine = stream.engine_
   /** The last of the own pending messages that were looked at; none when all were. */
   let pendingAfter: string | undefined = '0-0'
-  let pageLen = 0.5
-  let pageAt = Infinity
+  let pageLen = 1
+  let pageAt: number | undefined
 
   return new Live<Message>(engine, options, fill, (rest) => {
     // If the engine has failed there is nobody to give it back to.
@@ -42,11 +42,11 @@ export function groupRead(group: Group, consumer: Name, given: GroupReadOptions 
 
   async function fill(live: Live<Message>): Promise<void> {
     // Without acknowledgement, what was fetched could not be given back.
-    pageLen = noAck || Date.now() - pageAt > SOON_MS ? 1 : Math.min(pageLen * 2, PAGE)
+    if (pageAt !== undefined) pageLen = noAck || Date.now() - pageAt > SOON_MS ? 1 : Math.min(pageLen * 2, PAGE)
     const count = Math.min(pageLen, live.left_)
     const fetch = ['XREADGROUP', 'GROUP', name, consumer, 'COUNT', count, 'MAXSIZE', PAGE_BYTES]
     await (pendingAfter === undefined ? fillAny(live, fetch) : fillPending(live, fetch, count, pendingAfter))
-    pageAt = Date.now()
+    pageAt = live.page_.length > 0 ? Date.now() : undefined
   }
 
   /** Own pending messages. */
