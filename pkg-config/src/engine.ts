@@ -18,7 +18,7 @@ import { ClosedError } from './errors.js'
 import { isBytes, refuse } from './options.js'
 import type { Reader } from './reply.js'
 import type { Words } from './request.js'
-import { unawaited } from './shapes.js'
+import { quietly, unawaited } from './shapes.js'
 import { Timer } from './timer.js'
 
 /** What is made of a reply. */
@@ -108,8 +108,10 @@ export class Engine {
       if (wait === undefined) return
       this.waits_.delete(waiter)
       wait.fail_(reason)
-      door.cancel_(waiter)
-      this.settle_()
+      quietly(() => {
+        door.cancel_(waiter)
+        this.settle_()
+      })
     })
     this.settle_()
     return promise
@@ -134,11 +136,13 @@ export class Engine {
   /** Ends everything that waits or goes on. */
   end_(reason: Error): void {
     this.ended_ ??= reason
+    const waits = [...this.waits_.values()]
+    this.waits_.clear()
+    for (const wait of waits) wait.fail_(reason)
+    // While the door is open: what was not handed over is given back.
     for (const live of [...this.live_]) live.stop_(reason)
     this.door_ = undefined
     this.timer_.set_(Infinity, false)
-    for (const wait of this.waits_.values()) wait.fail_(reason)
-    this.waits_.clear()
   }
 
   /** Runs what was called before, and then nothing any more. */

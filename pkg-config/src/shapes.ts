@@ -44,6 +44,13 @@ export const readPending = (reader: Reader): PendingMessage[] =>
     }
   })
 
+/** Runs what nobody has called: if the engine fails, everybody who waits is told by that, and whoever calls next. */
+export function quietly(run: () => void): void {
+  try {
+    run()
+  } catch {}
+}
+
 /** A promise that nobody has to look at: its failure is told to whoever does. */
 export function unawaited<T>(promise: Promise<T>): Promise<T> {
   promise.catch(nothing)

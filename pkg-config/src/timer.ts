@@ -8,6 +8,8 @@
 //
 // *Why not a timer for each wait.* A thousand readers would be a thousand timers, and the engine knows the first one.
 
+import { quietly } from './shapes.js'
+
 /** The longest delay that platforms understand. */
 const DELAY_MS_MAX = 2 ** 31 - 1
 /** The engine's clock ends here: what is due later never is. */
@@ -46,15 +48,13 @@ export class Timer {
 
   start_(): void {
     const set = this.clock_()
-    this.handle_ = setTimeout(
-      () => {
-        const now = this.clock_()
-        if (now >= this.at_) this.onTime_()
-        // A clock of the caller's that stands still is moved by somebody, whose next call lets the time pass.
-        else if (now !== set || !this.isOwnClock_) this.start_()
-      },
-      Math.min(this.at_ - set, DELAY_MS_MAX),
-    )
+    const come = () => {
+      const now = this.clock_()
+      if (now >= this.at_) this.onTime_()
+      // A clock of the caller's that stands still is moved by somebody, whose next call lets the time pass.
+      else if (now !== set || !this.isOwnClock_) this.start_()
+    }
+    this.handle_ = setTimeout(() => quietly(come), Math.min(this.at_ - set, DELAY_MS_MAX))
   }
 }
 

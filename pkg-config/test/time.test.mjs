@@ -119,6 +119,22 @@ test('a clock that tells no time is refused', async (t) => {
   }
 })
 
+test('a clock that fails now and then breaks nothing', async (t) => {
+  let fails = false
+  const clock = () => {
+    if (fails) throw new Error('no time')
+    return Date.now()
+  }
+  const db = await database(t, { clock })
+  const waiting = db.call('XREAD', 'BLOCK', 5, 'STREAMS', 's', '$')
+  fails = true
+  await new Promise((resolve) => setTimeout(resolve, 30))
+  await assert.rejects(db.call('PING'), /no time/)
+  fails = false
+  await db.call('PING')
+  assert.equal(await waiting, null)
+})
+
 test('a process ends although somebody waits for ever, and not before a wait with an end', async () => {
   const run = async (body) => {
     const code = `import { open } from 'brooklet'\nasync function main() {\nconst db = await open()\n${body}\n}\nmain()`

@@ -1,0 +1,120 @@
+// When the engine fails: everybody is told, nothing is called any more, and nobody else is touched.
+
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { EngineError, open } from 'brooklet/slim'
+import { settle, until, waitingReaders } from './support/tools.mjs'
+
+const wasm = await WebAssembly.compile(readFileSync(new URL('../dist/engine.wasm', import.meta.url)))
+
+/** A module whose function `fail` traps. */
+const trap = new WebAssembly.Module(
+  Uint8Array.from([
+    ...[0, 97, 115, 109, 1, 0, 0, 0],
+    ...[1, 4, 1, 96, 0, 0],
+    ...[3, 2, 1, 0],
+    ...[7, 8, 1, 4, 102, 97, 105, 108, 0, 0],
+    ...[10, 5, 1, 3, 0, 0, 11],
+  ]),
+)
+
+/** A database whose engine traps in `method` once it is told to. */
+async function fragile(method) {
+  const { Instance } = WebAssembly
+  const { fail } = new Instance(trap).exports
+  const calls = { left: Infinity, after: 0 }
+  WebAssembly.Instance = function (module, imports) {
+    const { exports } = new Instance(module, imports)
+    const wrapped = { ...exports }
+    for (const [name, run] of Object.entries(exports)) {
+      if (typeof run !== 'function') continue
+      wrapped[name] = (...words) => {
+        if (calls.left < 0) calls.after++
+        if (name === `door_${method}` && calls.left-- <= 0) fail()
+        return run(...words)
+      }
+    }
+    return { exports: wrapped }
+  }
+  try {
+    return [await open({ wasm }), calls]
+  } finally {
+    WebAssembly.Instance = Instance
+  }
+}
+
+const isFailure = (error) => {
+  assert.ok(error instanceof EngineError, String(error))
+  assert.equal(error.name, 'EngineError')
+  assert.ok(error.cause instanceof WebAssembly.RuntimeError, String(error.cause))
+  return true
+}
+
+test('after a trap everybody is told, and nothing is called any more', async () => {
+  const [db, calls] = await fragile('call')
+  const other = await open({ wasm })
+  const stream = db.stream('s')
+  const group = await stream.group('g')
+  await stream.addMany([{ a: 1 }, { a: 2 }, { a: 3 }, { a: 4 }])
+  const reading = group.read('c')
+  await reading.next()
+  await reading.next()
+  const waits = [stream.read().next(), db.call('XREAD', 'BLOCK', 0, 'STREAMS', 's', '$')]
+  await until(async () => (await waitingReaders(db)) === 2)
+  calls.left = 0
+  await assert.rejects(stream.add({ a: 1 }), isFailure)
+  for (const wait of waits) await assert.rejects(wait, isFailure)
+  const later = [
+    () => db.call('PING'),
+    () => db.multi([['PING']]),
+    () => db.inspect(),
+    () => db.configure({ memoryBytesMax: 5 }),
+    () => stream.range().toArray(),
+    () => stream.addMany([{ a: 1 }]),
+    () => group.ack('1-1'),
+    () => stream.read({ after: '0' }).next(),
+    () => reading.next(),
+  ]
+  for (const call of later) await assert.rejects(call(), isFailure, String(call))
+  assert.equal(calls.after, 0)
+  await db.close()
+  // Another database has an engine of its own.
+  assert.equal(await other.call('PING'), 'PONG')
+  await other.close()
+})
+
+test('a trap between two calls is told, too', async () => {
+  for (const method of ['exec', 'take', 'advance', 'cancel', 'configure', 'streams']) {
+    const [db, calls] = await fragile(method)
+    const controller = new AbortController()
+    const wait = db.call(['XREAD', 'BLOCK', 30, 'STREAMS', 's', '$'], { signal: controller.signal })
+    await settle()
+    calls.left = 0
+    const actions = {
+      exec: () => db.multi([['PING']]),
+      take: () => db.call('PING'),
+      cancel: () => controller.abort(),
+      configure: () => db.configure({ memoryBytesMax: 5 }),
+      streams: () => db.inspect(),
+    }
+    const acting = (async () => actions[method]?.())()
+    acting.catch(() => {})
+    await assert.rejects(wait, (error) => error.name === 'AbortError' || isFailure(error), method)
+    await settle()
+    await assert.rejects(db.call('PING'), isFailure, method)
+    assert.equal(calls.after, 0, method)
+  }
+})
+
+test('without random numbers there is no database', async () => {
+  const { getRandomValues } = crypto
+  crypto.getRandomValues = () => {
+    throw new Error('no randomness here')
+  }
+  try {
+    await assert.rejects(async () => open({ wasm }), /crypto.getRandomValues/)
+  } finally {
+    crypto.getRandomValues = getRandomValues
+  }
+})
