@@ -1,0 +1,82 @@
+// What is in the package: files, names, sizes.
+
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { test } from 'node:test'
+import { gzipSync } from 'node:zlib'
+import * as index from 'brooklet'
+import * as slim from 'brooklet/slim'
+
+const root = new URL('../', import.meta.url)
+const read = (path) => readFileSync(new URL(path, root))
+const manifest = JSON.parse(read('package.json'))
+const programs = ['dist/index.js', 'dist/index.cjs', 'dist/slim.js', 'dist/slim.cjs', 'dist/workerd.js']
+const names = ['ClosedError', 'EngineError', 'RedisError', 'open']
+
+test('every file that the manifest names is there', () => {
+  const paths = []
+  const walk = (value) => (typeof value === 'string' ? paths.push(value) : Object.values(value).forEach(walk))
+  walk(manifest.exports)
+  walk([manifest.main, manifest.module, manifest.types])
+  for (const path of paths) assert.ok(existsSync(new URL(path, root)), path)
+  assert.equal(Object.keys(manifest.exports['.'])[0], 'workerd')
+  assert.equal(manifest.dependencies, undefined)
+  for (const version of Object.values(manifest.devDependencies)) assert.match(version, /^\d+\.\d+\.\d+$/)
+})
+
+test('both kinds of module have the same names', () => {
+  const require = createRequire(import.meta.url)
+  for (const module of [index, slim, require('brooklet'), require('brooklet/slim')]) {
+    assert.deepEqual(Object.keys(module).filter((name) => name !== 'default').sort(), names)
+  }
+})
+
+test('a CommonJS program can use it', async () => {
+  const { open, RedisError } = createRequire(import.meta.url)('brooklet')
+  const db = await open()
+  assert.equal(await db.call('PING'), 'PONG')
+  await assert.rejects(db.call('NOSUCH'), RedisError)
+  await db.close()
+})
+
+test('nothing is in the programs that some platform does not have', () => {
+  for (const path of programs) {
+    const text = read(path).toString()
+    const foreign = /import\.meta|node:|\brequire\(|\beval\(|new Function|process\.|\bBuffer\b|fetch\("data:/
+    assert.equal(foreign.exec(text)?.[0], undefined, path)
+    const imports = text.match(/\bimport\b[^(]*?from\s*"[^"]*"|\bimport\s*"[^"]*"|\bimport\(/g) ?? []
+    assert.equal(imports.length, path === 'dist/workerd.js' ? 1 : 0, `${path}: ${imports}`)
+    // Private names were shortened, all of them.
+    assert.equal(/\.[a-z]\w+_\b/.exec(text)?.[0], undefined, path)
+  }
+  assert.match(read('dist/workerd.js').toString(), /^import \w+ from"\.\/engine\.wasm"/)
+})
+
+test('the default entry has the very module that lies beside it', async () => {
+  const [inline] = read('dist/index.js').toString().match(/H4sI[A-Za-z0-9+/=]+/)
+  const stream = new Blob([Buffer.from(inline, 'base64')]).stream().pipeThrough(new DecompressionStream('gzip'))
+  assert.deepEqual(Buffer.from(await new Response(stream).arrayBuffer()), read('dist/engine.wasm'))
+})
+
+test('the engine asks its host for nothing but random numbers', () => {
+  const module = new WebAssembly.Module(read('dist/engine.wasm'))
+  const imports = WebAssembly.Module.imports(module).map(({ name }) => name.replace(/_[0-9a-f]{16}$/, '')).sort()
+  assert.deepEqual(imports, ['__wbg___wbindgen_throw', '__wbg_getRandomValues', '__wbindgen_init_externref_table'])
+})
+
+test('nothing has become larger than it may be', () => {
+  const budgets = JSON.parse(read('budgets.json'))
+  for (const [name, most] of Object.entries(budgets)) {
+    const { length } = gzipSync(read(`dist/${name}`), { level: 9 })
+    assert.ok(length <= most, `${name}: ${length} bytes with gzip, ${most} at most`)
+    assert.ok(length > most / 2, `${name}: ${length} bytes with gzip: ${most} has become a budget for anything`)
+  }
+})
+
+test('the types of both kinds of module are the same', () => {
+  for (const name of ['index', 'slim']) {
+    const text = read(`dist/${name}.d.ts`).toString()
+    assert.equal(read(`dist/${name}.d.cts`).toString(), text.replaceAll("'./index.js'", "'./index.cjs'"))
+  }
+})
