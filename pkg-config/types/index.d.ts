@@ -114,7 +114,7 @@ export interface Database extends AsyncDisposable {
 }
 
 /** Something to iterate over. Leaving the loop, by `break` or by an error, ends it. */
-export interface Iteration<T> extends AsyncIterableIterator<T> {
+export interface Iteration<T> {
   next(): Promise<IteratorResult<T, undefined>>
   return(): Promise<IteratorResult<T, undefined>>
   [Symbol.asyncIterator](): Iteration<T>
