@@ -2,8 +2,8 @@
 
 import type { Inspection, Limits, MultiReply, Name, Opening, ReadOptions, Reply, Value } from '../types/index.js'
 import { LIMITS } from './door.js'
-import type { Engine } from './engine.js'
 import { type Entry, isSame } from './entry.js'
+import { Handle } from './handle.js'
 import { inspect } from './inspect.js'
 import type { Live } from './live.js'
 import { checked, kept, read, refuse } from './options.js'
@@ -16,13 +16,7 @@ const OF_CONNECTIONS =
   /^(AUTH|CLIENT|DISCARD|EXEC|HELLO|MONITOR|MULTI|QUIT|RESET|SELECT|(UN)?WATCH|[PS]?(UN)?SUBSCRIBE)$/i
 
 /** A handle on a database. */
-export class Database {
-  engine_: Engine
-
-  constructor(engine: Engine) {
-    this.engine_ = engine
-  }
-
+export class Database extends Handle {
   stream(name: Name): Stream {
     return new Stream(this.engine_, kept('name', name))
   }

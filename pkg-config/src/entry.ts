@@ -1,7 +1,8 @@
 // Entries: ordered multimaps of bytes.
 //
 // *Design.* An entry is its ID and one flat list of names and values. It copies nothing, and looks a name up by
-// walking the list: entries have few fields. It has no fields of its own that an entry's names could hide.
+// walking the list: entries have few fields. It has no fields of its own that an entry's names could hide. Its list
+// is public, so that who prints, clones or compares entries, or writes them as JSON, has all of it.
 //
 // *Why not an object with the fields as properties.* `__proto__` would be lost, names that look like integers would
 // change their place, and of two fields of one name one would be gone.
@@ -19,11 +20,11 @@ const encoder = new TextEncoder()
 /** An entry. */
 export class Entry {
   readonly id: string
-  flat_: readonly Text[]
+  readonly flat: readonly Text[]
 
   constructor(id: string, flat: readonly Text[]) {
     this.id = id
-    this.flat_ = flat
+    this.flat = flat
   }
 
   get pairs(): [Text, Text][] {
@@ -31,22 +32,22 @@ export class Entry {
   }
 
   get(name: string): Text | undefined {
-    const { flat_ } = this
-    for (let place = 0; place < flat_.length; place += 2) {
-      if (flat_[place] === name) return flat_[place + 1]
+    const { flat } = this
+    for (let place = 0; place < flat.length; place += 2) {
+      if (flat[place] === name) return flat[place + 1]
     }
     return undefined
   }
 
   getAll(name: string): Text[] {
-    return this.flat_.filter((_, place) => place % 2 === 1 && this.flat_[place - 1] === name)
+    return this.flat.filter((_, place) => place % 2 === 1 && this.flat[place - 1] === name)
   }
 
   bytes(name: Name): Uint8Array | undefined {
     checked('name', name)
-    const { flat_ } = this
-    for (let place = 0; place < flat_.length; place += 2) {
-      if (isSame(flat_[place]!, name)) return toBytes(flat_[place + 1]!)
+    const { flat } = this
+    for (let place = 0; place < flat.length; place += 2) {
+      if (isSame(flat[place]!, name)) return toBytes(flat[place + 1]!)
     }
     return undefined
   }
@@ -59,8 +60,8 @@ export class Entry {
   }
 
   *[Symbol.iterator](): Generator<[Text, Text], undefined> {
-    const { flat_ } = this
-    for (let place = 0; place < flat_.length; place += 2) yield [flat_[place]!, flat_[place + 1]!]
+    const { flat } = this
+    for (let place = 0; place < flat.length; place += 2) yield [flat[place]!, flat[place + 1]!]
     return undefined
   }
 }

@@ -146,7 +146,7 @@ export class Group {
   async delivered_(entries: Entry[]): Promise<Message[]> {
     const looks = entries.map(({ id }) => ['XPENDING', this.stream.name, this.name, id, id, 1])
     const known = await this.stream.engine_.exec_(looks, (reader) => readList(reader, readPending))
-    return entries.map(({ id, flat_ }, place) => new Message(id, flat_, this, known[place]![0]?.deliveries ?? 1, null))
+    return entries.map(({ id, flat }, place) => new Message(id, flat, this, known[place]![0]?.deliveries ?? 1, null))
   }
 }
 

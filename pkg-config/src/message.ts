@@ -16,23 +16,23 @@ export interface Delivered {
 
 /** A message. */
 export class Message extends Entry {
-  group_: Group
+  #group: Group
   readonly deliveries: number
   readonly idle: number | null
 
   constructor(id: string, flat: readonly Text[], group: Group, deliveries: number, idle: number | null) {
     super(id, flat)
-    this.group_ = group
+    this.#group = group
     this.deliveries = deliveries
     this.idle = idle
   }
 
   ack(): Promise<boolean> {
-    return unawaited(this.group_.ack(this.id).then(isAny))
+    return unawaited(this.#group.ack(this.id).then(isAny))
   }
 
   nack(options?: { mode?: NackMode; retryCount?: number }): Promise<boolean> {
-    return unawaited(this.group_.nack(this.id, options).then(isAny))
+    return unawaited(this.#group.nack(this.id, options).then(isAny))
   }
 }
 

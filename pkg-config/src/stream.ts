@@ -19,6 +19,7 @@ import type { Engine } from './engine.js'
 import { Entry, putFields } from './entry.js'
 import { RedisError } from './errors.js'
 import { Group } from './group.js'
+import { Handle } from './handle.js'
 import { readInfo } from './info.js'
 import type { Live } from './live.js'
 import { checked, idList, kept, read, refuse, spell } from './options.js'
@@ -35,12 +36,11 @@ const ADD_OPTIONS = `${ADD_MANY_OPTIONS} ifLastId`
 const ROWS_A_LOOK = 16
 
 /** A handle on a stream. */
-export class Stream {
-  engine_: Engine
+export class Stream extends Handle {
   readonly name: Name
 
   constructor(engine: Engine, name: Name) {
-    this.engine_ = engine
+    super(engine)
     this.name = name
   }
 

@@ -260,6 +260,7 @@ export function entry(one: Entry<Click>, any: Entry): void {
   same<typeof refs, string[]>()
   const bytes = one.bytes('raw')
   same<typeof bytes, Uint8Array<ArrayBuffer> | undefined>()
+  same<typeof one.flat, readonly string[]>()
   same<typeof one.pairs, [name: string, value: string][]>()
   const object = one.toObject()
   same<

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { inspect } from 'node:util'
 import { bytes, collect, database, randomNumbers } from './support/tools.mjs'
 
 test('fields may be an object, pairs, a map, or an entry', async (t) => {
@@ -198,4 +199,52 @@ test('whatever random entries are added, the same are read', async (t) => {
     const part = await stream.range({ from: ids[low], to: `(${ids[high]}`, count }).toArray()
     assert.deepEqual(got(part), expected.slice(low, high).slice(0, count))
   }
+})
+
+test('what is printed, cloned or written as JSON is the data, and nothing of the engine', async (t) => {
+  const db = await database(t)
+  const stream = db.stream('s')
+  await stream.add([['a', 'x'], ['a', 'y']], { id: '1-1' })
+  const group = await stream.group('g')
+  const [entry] = await stream.range().toArray()
+  const [message] = await group.readBatch('c')
+  const data = { id: '1-1', flat: ['a', 'x', 'a', 'y'] }
+  const told = { ...data, deliveries: 1, idle: 0 }
+  assert.deepEqual(JSON.parse(JSON.stringify([entry, message])), [data, told])
+  assert.deepEqual(structuredClone([entry, message]), [data, told])
+  assert.deepEqual([{ ...entry }, { ...message }], [data, told])
+  assert.notDeepEqual(entry, (await db.stream('s').range().toArray()).map(({ id }) => ({ id }))[0])
+  assert.equal(JSON.stringify({ db, group }), '{"db":{},"group":{"stream":{"name":"s"},"name":"g"}}')
+  for (const one of [db, stream, group, message]) assert.ok(inspect(one, { depth: 9 }).length < 200, inspect(one))
+})
+
+test('no name of a stream, a group, a consumer or a producer is special', async (t) => {
+  const db = await database(t)
+  const names = ['__proto__', 'constructor', 'toString', 'then', '0', '10', '', ' ', '\ufeffmark', '*', '$', '>']
+  names.push('STREAMS', bytes(0xff), bytes(0xc3, 0x28), bytes(0, 0xff))
+  for (const [place, name] of names.entries()) {
+    const stream = db.stream(name)
+    // Redis wants a name of a producer that is not empty.
+    await stream.add({ place }, name === '' ? {} : { idempotent: { producer: name, id: '1' } })
+    const group = await stream.group(name)
+    const [message] = await group.readBatch(name)
+    assert.equal(message.get('place'), String(place))
+    assert.deepEqual((await group.pending()).consumers, [{ name, pending: 1 }])
+    assert.deepEqual((await group.pending({ consumer: name })).map(({ consumer }) => consumer), [name])
+    assert.deepEqual((await group.consumers()).map((one) => one.name), [name])
+    assert.deepEqual((await stream.groups()).map((one) => one.name), [name])
+    assert.equal((await group.info()).pending, 1)
+  }
+  const seen = new Set()
+  const sources = names.map((name) => ({ stream: name, after: '0' }))
+  for await (const { stream, entry } of db.read(sources, { count: names.length })) {
+    assert.deepEqual(stream, names[Number(entry.get('place'))])
+    seen.add(entry.get('place'))
+  }
+  assert.equal(seen.size, names.length)
+  const { streams } = await db.inspect()
+  assert.equal(streams.length, names.length)
+  for (const { name, groups } of streams) assert.deepEqual(groups[0].consumers[0].name, name)
+  // Bytes that are text are the same name as that text.
+  assert.equal(await db.stream(new TextEncoder().encode('__proto__')).length(), 1)
 })

@@ -271,6 +271,8 @@ export interface GroupOptions {
 export interface Entry<F extends Fields<F> = Record<string, string>> {
   /** Its ID, `milliseconds-sequence`. */
   readonly id: string
+  /** Names and values, one after the other. It is what a clone or JSON has of an entry. */
+  readonly flat: readonly string[]
   /** Names and values in order. */
   readonly pairs: [name: string, value: string][]
   /** The first value of this name. */
