@@ -339,3 +339,32 @@ test('limits change while the database is open', async (t) => {
   await stream.add({ value: 'x'.repeat(2000) })
   await assert.rejects(db.call('XRANGE', 's', '-', '+'), { message: /reply would be larger/ })
 })
+
+test('a range that is appended to while it is read comes to an end', async (t) => {
+  const { stream } = await filled(t, 300)
+  const all = Array.from({ length: 300 }, (_, place) => `${place + 1}-1`)
+  for (const options of [{}, { to: '18446744073709551615' }, { count: 1000 }]) {
+    const seen = []
+    for await (const { id } of stream.range(options)) {
+      seen.push(id)
+      await stream.add(row)
+      if (seen.length > 1000) break
+    }
+    assert.deepEqual(seen, all)
+    await stream.delete(idsOf(await stream.range({ from: '301' }).toArray()))
+  }
+  // What is deleted meanwhile is not missed.
+  const rest = []
+  for await (const { id } of stream.range()) {
+    rest.push(id)
+    if (rest.length === 1) await stream.delete(all.slice(128))
+  }
+  assert.deepEqual(rest, all.slice(0, 128))
+})
+
+test('a command is given as words or as an array of them', async (t) => {
+  const { db } = await filled(t, 2)
+  assert.equal(await db.call('XLEN', 's'), 2)
+  assert.equal(await db.call(['XLEN', 's']), 2)
+  assert.equal(await db.call(['XLEN', 's'], {}), 2)
+})

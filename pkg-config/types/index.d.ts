@@ -216,7 +216,7 @@ export interface Stream<F extends Fields<F> = Record<string, string>> {
     rows: Iterable<Row<F>>,
     options?: AddManyOptions & { noMkStream?: false | undefined; signal?: AbortSignal | undefined },
   ): Promise<string[]>
-  /** Reads entries that are there. `XRANGE`, `XREVRANGE`. */
+  /** Reads the entries that are there when it begins. `XRANGE`, `XREVRANGE`. */
   range(options?: RangeOptions): Range<Entry<F>>
   /** Reads what is there after an ID, then what is added, without a gap. `XREAD`. */
   read(options?: LiveOptions): Iteration<Entry<F>>
