@@ -20,7 +20,8 @@ const KINDS: [sentence: string, isRight: (value: never) => boolean, names: strin
   ['true or false', isFlag, 'approx force full justId mkStream noAck noMkStream reverse'],
   ['a string', (value) => typeof value === 'string', 'after from id ifLastId lastId maxDeletedId minId start to'],
   ['a string or a Uint8Array', isName, 'command consumer idempotentId name producer'],
-  ['an object', (value) => typeof value === 'object' && value !== null, 'commands idempotent options rows sources'],
+  ['an object', isObject, 'idempotent options'],
+  ['iterable', (value) => isObject(value) && Symbol.iterator in value, 'commands rows sources'],
   ['a stream or its name', (value: { name?: unknown }) => isName(value?.name ?? value), 'stream'],
   ['a function', (value) => typeof value === 'function', 'clock'],
   ['an AbortSignal', (value: AbortSignal) => typeof value?.throwIfAborted === 'function', 'signal'],
@@ -37,6 +38,10 @@ export function isBytes(value: unknown): value is Uint8Array {
 
 function isName(value: unknown): boolean {
   return typeof value === 'string' || isBytes(value)
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }
 
 function isFlag(value: unknown): boolean {

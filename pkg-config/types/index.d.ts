@@ -88,7 +88,7 @@ export interface Database extends AsyncDisposable {
    */
   call<R = Reply>(...words: [Name, ...Value[]]): Promise<R>
   /** The same, with a signal that ends the wait of a command with `BLOCK`. */
-  call<R = Reply>(words: readonly [Name, ...Value[]], options: { signal?: AbortSignal | undefined }): Promise<R>
+  call<R = Reply>(words: readonly [Name, ...Value[]], options?: { signal?: AbortSignal | undefined }): Promise<R>
   /**
    * Runs commands as one unit, at one time, and gives a reply for each. As in Redis nothing is rolled back: the reply
    * of a command that failed is a {@link RedisError} in the array. If a command does not exist or has a wrong number
