@@ -72,6 +72,10 @@ export class Live<T> implements AsyncIterableIterator<T> {
     return END
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.end_()
+  }
+
   [Symbol.asyncIterator](): this {
     return this
   }

@@ -1,6 +1,7 @@
 // Reading on: catching up, waiting, ending.
 
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -279,4 +280,105 @@ test('a web stream appends what is written to it, in order', async (t) => {
   assert.deepEqual(numbers, Array.from({ length: 500 }, (_, n) => n + 500))
   const writer = to.writable().getWriter()
   await assert.rejects(writer.write('text'), { name: 'TypeError' })
+})
+
+test('reads that feed each other do not keep other tasks from running', async (t) => {
+  const db = await database(t)
+  const [a, b] = [db.stream('a'), db.stream('b')]
+  let passed = 0
+  const pass = async (from, to) => {
+    for await (const entry of from.read({ after: '0' })) {
+      if (++passed === 1_000_000) throw new Error('nothing else runs')
+      await to.add(entry, { maxLen: 10 })
+    }
+  }
+  const passing = Promise.allSettled([pass(a, b), pass(b, a)])
+  await a.add(row)
+  // If they never let go, this never comes.
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve, 5))
+  assert.ok(passed > 5, `${passed}`)
+  await db.close()
+  for (const { reason } of await passing) assert.equal(reason?.name, 'ClosedError')
+})
+
+test('a stream with much to read does not keep another reader waiting', async (t) => {
+  const db = await database(t)
+  const [busy, calm] = [db.stream('busy'), db.stream('calm')]
+  await busy.addMany(Array.from({ length: 50_000 }, () => row))
+  let read = 0
+  const reading = (async () => {
+    for await (const _ of busy.read({ after: '0', count: 50_000 })) read++
+  })()
+  const asked = calm.read().next()
+  await until(() => read > 1000)
+  await calm.add(row)
+  await asked
+  assert.ok(read < 50_000, 'the busy one came first to its end')
+  await reading
+})
+
+test('a signal that is used again and again has no listeners left', async (t) => {
+  const db = await database(t)
+  const stream = db.stream('s')
+  const group = await stream.group('g')
+  await stream.addMany(Array.from({ length: 10 }, () => row))
+  const { signal } = new AbortController()
+  const listeners = () => getEventListeners(signal, 'abort').length
+  await collect(stream.range({ signal }))
+  await collect(stream.read({ after: '0', count: 10, signal }))
+  for await (const _ of stream.read({ after: '0', signal })) break
+  await collect(group.read('c', { count: 10, signal }))
+  await group.readBatch('c', { block: 1, signal })
+  await db.call(['XREAD', 'BLOCK', 1, 'STREAMS', 's', '$'], { signal })
+  await stream.addMany([row], { signal })
+  await stream.readable({ after: '0', signal }).cancel()
+  assert.equal(listeners(), 0)
+  const waiting = stream.read({ signal }).next()
+  await until(async () => (await waitingReaders(db)) === 1)
+  assert.equal(listeners(), 1)
+  await db.close()
+  await assert.rejects(waiting, { name: 'ClosedError' })
+  assert.equal(listeners(), 0)
+})
+
+test('closing ends everything that waits or goes on, of any kind', async (t) => {
+  const db = await database(t)
+  const stream = db.stream('s')
+  const group = await stream.group('g')
+  await stream.addMany(Array.from({ length: 2000 }, () => row))
+  const calm = await db.stream('other').group('g')
+  const ranging = stream.range()
+  await ranging.next()
+  const waits = [
+    stream.read().next(),
+    db.read([{ stream }, { stream: 'other' }]).next(),
+    stream.readable().getReader().read(),
+    db.stream('other').readable({ after: '0' }).pipeTo(stream.writable()),
+    db.call('XREAD', 'BLOCK', 100_000, 'STREAMS', 's', '$'),
+    calm.read('c').next(),
+    calm.readBatch('c', { block: 0 }),
+    db.stream('much').addMany(Array.from({ length: 500_000 }, () => row)),
+    collect(db.stream('other').read({ after: '0' })),
+  ]
+  const ends = Promise.allSettled(waits)
+  await settle(5)
+  await db.close()
+  assert.deepEqual((await ends).map(({ reason }) => reason?.name), waits.map(() => 'ClosedError'))
+  await assert.rejects(ranging.next().then(() => collect(ranging)), { name: 'ClosedError' })
+  await assert.rejects(stream.writable().getWriter().write(row), { name: 'ClosedError' })
+  await assert.rejects(stream.readable().getReader().read(), { name: 'ClosedError' })
+  await assert.rejects(group.read('c').next(), { name: 'ClosedError' })
+  for (const call of [() => group.pending(), () => group.ack('1-1'), () => group.claim('c', 0, '1-1')]) {
+    await assert.rejects(call(), { name: 'ClosedError' })
+  }
+})
+
+test('a read can be disposed of', { skip: Symbol.asyncDispose === undefined }, async (t) => {
+  const db = await database(t)
+  const reading = db.stream('s').read()
+  const asked = reading.next()
+  await until(async () => (await waitingReaders(db)) === 1)
+  await reading[Symbol.asyncDispose]()
+  assert.equal((await asked).done, true)
+  assert.equal(await waitingReaders(db), 0)
 })

@@ -224,6 +224,8 @@ export async function stream(db: Database, clicks: Stream<Click>): Promise<void>
   same<ReturnType<typeof range.toArray>, Promise<Entry<Click>[]>>()
   const live = clicks.read({ after: '$', count: 5, signal })
   same<typeof live, Iteration<Entry<Click>>>()
+  await using disposed = clicks.read()
+  void disposed
   // It is what functions that take iterators want.
   const iterator: AsyncIterableIterator<Entry<Click>> = live
   const iterable: AsyncIterable<Entry<Click>> = live

@@ -114,7 +114,7 @@ export interface Database extends AsyncDisposable {
 }
 
 /** Something to iterate over. Leaving the loop, by `break` or by an error, ends it. */
-export interface Iteration<T> {
+export interface Iteration<T> extends AsyncDisposable {
   next(): Promise<IteratorResult<T, undefined>>
   return(): Promise<IteratorResult<T, undefined>>
   [Symbol.asyncIterator](): Iteration<T>
