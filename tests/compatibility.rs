@@ -1,10 +1,12 @@
 //! docs/compatibility.md: its tables are those of the engine, and it tells of every difference that the code tells of.
 //!
-//! The tables between the markers are made here, from [`brooklet::commands`]. After a change of the command table,
-//! `BROOKLET_BLESS=1 cargo test --test compatibility` writes them anew.
+//! The tables between the markers are made here, from [`brooklet::commands`] and from how the npm package says them.
+//! After a change of either, `BROOKLET_BLESS=1 cargo test --test compatibility` writes them anew.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic here is a failed test")]
 
+#[path = "support/methods.rs"]
+mod methods;
 #[path = "support/page.rs"]
 mod page;
 
@@ -14,13 +16,36 @@ use std::path::{Path, PathBuf};
 
 use brooklet::{CommandInfo, commands};
 
+use methods::{SAID, Said};
 use page::{Page, root};
 
 const PAGE: Page = Page { name: "compatibility", part: "table" };
+const METHODS: Page = Page { name: "compatibility", part: "methods" };
 
 #[test]
 fn the_tables_are_those_of_the_engine() {
     PAGE.check(&tables());
+}
+
+#[test]
+fn the_table_of_methods_is_that_of_the_package() {
+    METHODS.check(&methods_table());
+}
+
+/// Each command of streams has its line, and each of its options is said in one way: asked for, unasked, or by `call`.
+#[test]
+fn every_command_and_option_is_said_by_the_package() {
+    let commands: Vec<_> = callable().filter(is_stream_command).collect();
+    let names: Vec<_> = commands.iter().map(|command| command.name).collect();
+    assert_eq!(SAID.iter().map(|said| said.command).collect::<Vec<_>>(), names);
+    for (said, command) in SAID.iter().zip(commands) {
+        let asked = said.options.iter().flat_map(|(_, words)| *words);
+        let mut words: Vec<_> = asked.chain(said.unasked).chain(said.by_call).copied().collect();
+        let mut known: Vec<_> = command.documentation().options.iter().map(|(option, _)| *option).collect();
+        words.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(words, known, "{}", said.command);
+    }
 }
 
 /// The head of a command's file says where it differs; the page collects what the heads say.
@@ -60,10 +85,44 @@ fn names_after<'a>(begin: &str, end: char, text: &'a str) -> BTreeSet<&'a str> {
     names.map(|(name, _)| name).collect()
 }
 
+/// A container is never called without one of its subcommands, which have rows of their own.
+fn callable() -> impl Iterator<Item = &'static CommandInfo> {
+    commands().iter().filter(|command| !command.flags.container)
+}
+
+fn is_stream_command(command: &&CommandInfo) -> bool {
+    command.name.starts_with('x')
+}
+
+fn methods_table() -> String {
+    let mut text = String::from(
+        "\n| command | methods | options and arguments | unasked | by `call` alone |\n|---|---|---|---|---|\n",
+    );
+    for Said { command, methods, options, unasked, by_call } in SAID {
+        let name = command.replace('|', " ").to_uppercase();
+        let methods = if methods.is_empty() { "`db.call` alone".into() } else { codes(methods) };
+        let options = options.iter().map(|(option, words)| match codes(words) {
+            words if words.is_empty() => code(option),
+            words => format!("{}: {words}", code(option)),
+        });
+        let options = options.collect::<Vec<_>>().join("; ");
+        let cells = [code(&name), methods, options, codes(unasked), codes(by_call)];
+        text.push_str(&format!("| {} |\n", cells.join(" | ")));
+    }
+    let others =
+        callable().filter(|command| !is_stream_command(command)).map(|command| code(&command.name.to_uppercase()));
+    text.push_str(&format!(
+        "\nBy `call` alone, with all their options: {}.\n\n",
+        others.collect::<Vec<_>>().join(", ")
+    ));
+    text
+}
+
+fn codes(words: &[&str]) -> String {
+    words.iter().map(|word| code(word)).collect::<Vec<_>>().join(" ")
+}
+
 fn tables() -> String {
-    let is_stream_command = |command: &&CommandInfo| command.name.starts_with('x');
-    // A container is never called without one of its subcommands, which have rows of their own.
-    let callable = || commands().iter().filter(|command| !command.flags.container);
     let mut text = String::from("\n### Streams\n\n");
     write_table(callable().filter(is_stream_command), &mut text);
     text.push_str("\n### Keys and strings\n\n");

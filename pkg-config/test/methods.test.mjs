@@ -1,0 +1,200 @@
+// docs/compatibility.md says which method says which words of Redis: each is run with each option, and what was sent is
+// compared with the table.
+
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { collect } from './support/tools.mjs'
+import { recorded } from './support/sent.mjs'
+
+const page = readFileSync(new URL('../../docs/compatibility.md', import.meta.url), 'utf8')
+const [, table] = /<!-- methods: begin -->\n([^]*?)<!-- methods: end -->/.exec(page)
+const codes = (cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, code]) => code)
+const rows = [...table.matchAll(/^\| (`X.*) \|$/gm)].map(([, line]) => {
+  const [command, methods, options, unasked, byCall] = line.split(' | ')
+  const asked = options.split(';').map(codes).filter(({ length }) => length > 0)
+  return {
+    command: codes(command)[0],
+    methods: codes(methods).filter((method) => method !== 'db.call'),
+    options: new Map(asked.map(([option, ...words]) => [option, words])),
+    unasked: codes(unasked),
+    byCall: codes(byCall),
+  }
+})
+
+const row = { a: 'x' }
+const idempotent = { producer: 'p' }
+const { signal } = new AbortController()
+
+/** Calls of each method; together they have every option and say every word. An object is options. */
+const CALLS = {
+  'stream.add': [
+    [row, { noMkStream: true, maxLen: 9, refs: 'KEEPREF' }],
+    [row, { id: '*', minId: '0', approx: true, limit: 9, refs: 'DELREF' }],
+    [row, { idempotent, refs: 'ACKED' }],
+    [row, { idempotent: { ...idempotent, id: '1' } }],
+    [row, { ifLastId: '0-0', id: '*' }],
+  ],
+  'stream.addMany': [
+    [[row], { noMkStream: true, maxLen: 9, refs: 'KEEPREF', signal }],
+    [[row], { id: '*', minId: '0', approx: true, limit: 9, refs: 'DELREF' }],
+    [[row], { idempotent, refs: 'ACKED' }],
+    [[row], { idempotent: { ...idempotent, id: '1' } }],
+  ],
+  'stream.writable': [
+    [{ noMkStream: true, maxLen: 9, refs: 'KEEPREF' }],
+    [{ id: '*', minId: '0', approx: true, limit: 9, refs: 'DELREF' }],
+    [{ idempotent, refs: 'ACKED' }],
+    [{ idempotent: { ...idempotent, id: '1' } }],
+  ],
+  'stream.range': [
+    [{ from: '(1', to: '+', count: 1, signal }],
+    [{ from: '-', count: 1 }],
+    [{ from: '-', to: '+', reverse: true, count: 1 }],
+    [{ from: '-', to: '(5', reverse: true, count: 1 }],
+  ],
+  'stream.read': [[{ after: '0', count: 1, signal }], [{ after: '+', count: 1 }]],
+  'stream.readable': [[{ after: '0', count: 1, signal }], [{ after: '+', count: 1 }]],
+  'db.read': [[[{ stream: 's', after: '0' }], { count: 1, signal }], [[{ stream: 's', after: '+' }], { count: 1 }]],
+  'stream.length': [[]],
+  'stream.delete': [['1-1'], ...['KEEPREF', 'DELREF', 'ACKED'].map((refs) => ['1-1', { refs }])],
+  'stream.trim': [
+    [{ maxLen: 9, refs: 'KEEPREF' }],
+    [{ minId: '0', approx: true, limit: 9, refs: 'DELREF' }],
+    [{ maxLen: 9, refs: 'ACKED' }],
+  ],
+  'stream.info': [[], [{ full: true, count: 1 }]],
+  'stream.setId': [['9999999999999-0', { entriesAdded: 99, maxDeletedId: '1-0' }]],
+  'stream.configure': [[{ idempotentSeconds: 9, idempotentEntriesMax: 9 }]],
+  'stream.recordIdempotent': [['p', '2', '1-1']],
+  'stream.group': [['other', { from: '$', mkStream: true, entriesRead: 0 }]],
+  'stream.groups': [[]],
+  'stream.destroyGroup': [['other']],
+  'group.read': [['c', { count: 1, claimIdle: 0, noAck: false, signal }], ['c', { count: 1, noAck: true }]],
+  'group.readBatch': [['c', { count: 1, claimIdle: 0, block: 1, noAck: true, signal }], ['c', { after: '0' }]],
+  'group.ack': [['1-1']],
+  'group.nack': [
+    ['1-1', { mode: 'SILENT', retryCount: 1, force: true }],
+    ['1-1', { mode: 'FAIL' }],
+    ['1-1', { mode: 'FATAL' }],
+  ],
+  'group.ackDelete': [...['KEEPREF', 'DELREF', 'ACKED'].map((refs) => ['1-1', { refs }])],
+  'group.claim': [
+    ['c', 0, '1-1', { idle: 0, retryCount: 1, force: true }],
+    ['c', 0, '1-1', { time: 1, justId: true, lastId: '1-1' }],
+  ],
+  'group.autoClaim': [['c', 0, { start: '0', count: 1, justId: true }]],
+  'group.pending': [[], [{ from: '-', to: '+', count: 1, consumer: 'c', minIdle: 0 }]],
+  'group.consumers': [[]],
+  'group.createConsumer': [['d']],
+  'group.deleteConsumer': [['d']],
+  'group.setId': [['$', { entriesRead: 0 }]],
+  'group.info': [[]],
+  'group.destroy': [[]],
+  'message.ack': [[]],
+  'message.nack': [
+    [{ mode: 'SILENT', retryCount: 1 }],
+    [{ mode: 'FAIL' }],
+    [{ mode: 'FATAL' }],
+  ],
+  'db.inspect': [[]],
+}
+
+/** What the package never sends, although its methods know it: `$` is resolved before. */
+const NEVER_SENT = ['XREAD $']
+
+/** Runs all calls, and says of each what it was given and what it sent. */
+async function run(t) {
+  const { db, sent } = await recorded(t)
+  const done = []
+  for (const [method, calls] of Object.entries(CALLS)) {
+    const [kind, name] = method.split('.')
+    for (const words of calls) {
+      await db.call('FLUSHALL')
+      const stream = db.stream('s')
+      await stream.addMany([row, row], { id: '1-*' })
+      const group = await stream.group('g')
+      const [message] = await group.readBatch('c', { count: 1 })
+      sent.length = 0
+      const result = { db, stream, group, message }[kind][name](...words)
+      if (result instanceof WritableStream) await result.getWriter().write(row)
+      else if (result instanceof ReadableStream) await result.getReader().read()
+      else if (Symbol.asyncIterator in result) await collect(result)
+      else await result.catch((error) => assert.equal(error.name, 'RedisError', `${method}: ${error}`))
+      done.push({ method, options: optionsOf(words), sent: [...sent] })
+    }
+  }
+  return done
+}
+
+/** The names of the options among the arguments of a call. */
+function optionsOf(words) {
+  return words.filter((word) => word?.constructor === Object && word !== row).flatMap(Object.keys)
+}
+
+const isOf = (command) => (words) => `${words.join(' ')} `.toUpperCase().startsWith(`${command} `)
+const says = (word) => (words) => words.some((one) => (word === '(' ? one.startsWith('(') : one === word))
+
+test('every method says what the table of docs/compatibility.md has', async (t) => {
+  const done = await run(t)
+  assert.ok(rows.length > 25, `${rows.length} rows`)
+  const faults = []
+  const has = (command, calls, word) => calls.some(({ sent }) => sent.filter(isOf(command)).some(says(word)))
+  for (const { command, methods, options, unasked, byCall } of rows) {
+    for (const method of methods) {
+      const calls = done.filter((call) => call.method === method)
+      if (!calls.some(({ sent }) => sent.some(isOf(command)))) faults.push(`${method} does not send ${command}`)
+    }
+    const calls = done.filter(({ method }) => methods.includes(method))
+    for (const [option, words] of options) {
+      const asked = calls.filter((call) => call.options.includes(option) || option === 'id')
+      for (const word of words) {
+        if (!has(command, asked, word) && !NEVER_SENT.includes(`${command} ${word}`)) {
+          faults.push(`${command}: ${option} does not send ${word}`)
+        }
+      }
+    }
+    for (const word of unasked) if (!has(command, calls, word)) faults.push(`${command}: ${word} is not sent`)
+    for (const word of byCall) if (has(command, done, word)) faults.push(`${command}: ${word} is sent`)
+  }
+  assert.deepEqual(faults, [])
+})
+
+test('every method and option that sends something is in the table', async (t) => {
+  const listed = new Set(rows.flatMap(({ methods }) => methods))
+  assert.deepEqual([...listed].sort(), Object.keys(CALLS).sort())
+  const { db } = await recorded(t)
+  const stream = db.stream('s')
+  const group = await stream.group('g')
+  await stream.add(row)
+  const [message] = await group.readBatch('c')
+  const objects = { db, stream, group, message }
+  for (const [kind, object] of Object.entries(objects)) {
+    const names = Object.getOwnPropertyNames(Object.getPrototypeOf(object))
+    for (const name of names) {
+      // Private names are short in the built package, and so is none of the public ones.
+      if (typeof object[name] !== 'function' || name === 'constructor' || name.length < 3) continue
+      const isOther = OTHERS.includes(`${kind}.${name}`)
+      assert.notEqual(listed.has(`${kind}.${name}`), isOther, `${kind}.${name}`)
+    }
+  }
+  for (const [method, calls] of Object.entries(CALLS)) {
+    const used = new Set(calls.flatMap(optionsOf))
+    if (used.size === 0) continue
+    // A wrong option is answered with the list of right ones.
+    const words = calls.findLast((words) => words.at(-1)?.constructor === Object).with(-1, { nonsense: 1 })
+    const [kind, name] = method.split('.')
+    const error = await (async () => objects[kind][name](...words))().catch((error) => error)
+    const known = /^there is no option nonsense, but there is (.*)$/.exec(error.message)[1].split(', ')
+    const itsRows = rows.filter(({ methods }) => methods.includes(method))
+    const described = new Set(itsRows.flatMap(({ options }) => [...options.keys()]))
+    for (const option of known) {
+      if (option !== 'signal') assert.ok(described.has(option), `${method} has ${option}, which is not in the table`)
+      assert.ok(used.has(option) || kind === 'message', `${method}: ${option} was not tried`)
+    }
+  }
+})
+
+/** Methods that are not about one command. */
+const OTHERS = ['db.stream', 'db.call', 'db.multi', 'db.configure', 'db.flush', 'db.close']
+OTHERS.push('message.get', 'message.getAll', 'message.bytes', 'message.toObject')
