@@ -17,7 +17,7 @@ const PATIENCE_MS = 90_000
 /** How long after its line a page is listened to. */
 const AFTERMATH_MS = 100
 
-const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'application/wasm' }
+const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm' }
 
 /** A browser that is started when it is first needed. */
 export class Browser {

@@ -5,7 +5,7 @@ import { esModule, page } from '../program.mjs'
 const BROOKLET = './node_modules/brooklet/dist'
 const WASM = `new URL('${BROOKLET}/engine.wasm', location.href)`
 
-const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'"
+export const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'"
 /** Without the word for wasm nothing can be compiled. */
 const POLICY_TOO_STRICT = "default-src 'self'"
 
