@@ -28,7 +28,10 @@ export class Entry {
   }
 
   get pairs(): [Text, Text][] {
-    return [...this]
+    const { flat } = this
+    const pairs: [Text, Text][] = []
+    for (let place = 0; place < flat.length; place += 2) pairs.push([flat[place]!, flat[place + 1]!])
+    return pairs
   }
 
   get(name: string): Text | undefined {
@@ -59,10 +62,8 @@ export class Entry {
     return object
   }
 
-  *[Symbol.iterator](): Generator<[Text, Text], undefined> {
-    const { flat } = this
-    for (let place = 0; place < flat.length; place += 2) yield [flat[place]!, flat[place + 1]!]
-    return undefined
+  [Symbol.iterator](): IterableIterator<[Text, Text]> {
+    return this.pairs.values()
   }
 }
 
