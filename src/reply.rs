@@ -364,7 +364,17 @@ impl Reply {
     }
 
     /// Makes room, or remembers why there is none; after the first failure nothing more is written.
+    #[inline]
     fn has_room(&mut self, words: usize, text: usize) -> bool {
+        let is_there =
+            self.words.capacity() - self.words.len() >= words && self.text.capacity() - self.text.len() >= text;
+        is_there && self.overflow.is_none() && self.bytes() + words * 4 + text <= self.bytes_max
+            || self.make_room(words, text)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn make_room(&mut self, words: usize, text: usize) -> bool {
         if self.overflow.is_some() {
             return false;
         }

@@ -90,8 +90,5 @@ pub(super) fn write_entry(reply: &mut Reply, entry: &Entry<'_>) {
 /// Writes the names and values of an entry as a flat array.
 pub(super) fn write_fields(reply: &mut Reply, entry: &Entry<'_>) {
     reply.array(entry.field_count() * 2);
-    entry.for_each(&mut |name, value| {
-        reply.bulk(name);
-        reply.bulk(value);
-    });
+    entry.for_each_text(&mut |text| reply.bulk(text));
 }

@@ -364,16 +364,16 @@ impl Entry<'_> {
         self.found.fields as usize
     }
 
-    /// Calls `f` with the name and value of each field, in their order.
+    /// Calls `f` with the name and then the value of each field, in their order.
     #[inline(never)]
-    pub(crate) fn for_each(&self, f: &mut dyn FnMut(&[u8], &[u8])) {
-        let (mut name_at, mut value_at) = (self.found.names as usize, self.found.values as usize);
-        let (mut name_digits, mut value_digits) = (Digits::new(), Digits::new());
-        for _ in 0..self.found.fields {
-            let Some((name, name_end)) = token::read(self.block, name_at) else { return };
-            let Some((value, value_end)) = token::read(self.block, value_at) else { return };
-            f(name.text(&mut name_digits), value.text(&mut value_digits));
-            (name_at, value_at) = (name_end, value_end);
+    pub(crate) fn for_each_text(&self, f: &mut dyn FnMut(&[u8])) {
+        // Names stand in one place and values in another; each turn reads from the one and then goes on in the other.
+        let (mut at, mut other) = (self.found.names as usize, self.found.values as usize);
+        let mut digits = Digits::new();
+        for _ in 0..self.found.fields * 2 {
+            let Some((token, end)) = token::read(self.block, at) else { return };
+            f(token.text(&mut digits));
+            (at, other) = (other, end);
         }
     }
 }

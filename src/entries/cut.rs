@@ -81,15 +81,13 @@ impl Entries {
 
 /// What an entry that is not the first of its node was counted for in the node.
 fn node_bytes_of(found: &Found, block: &[u8], node_first: EntryId) -> u32 {
-    let (mut fields, mut names_bytes, mut values_bytes) = (0, 0, 0);
-    found.entry(block).for_each(&mut |name, value| {
-        fields += 1;
-        names_bytes += text_bytes(name);
-        values_bytes += text_bytes(value);
+    let (mut names_bytes, mut values_bytes) = (0, 0);
+    found.entry(block).for_each_text(&mut |text| {
+        (names_bytes, values_bytes) = (values_bytes, names_bytes + text_bytes(text));
     });
     let differences = (found.id.ms().wrapping_sub(node_first.ms()), found.id.seq().wrapping_sub(node_first.seq()));
     let names_bytes = (!found.has_same_names()).then_some(names_bytes);
-    u32::try_from(geometry::entry_bytes(differences, fields, names_bytes, values_bytes)).unwrap_or(u32::MAX)
+    u32::try_from(geometry::entry_bytes(differences, u64::from(found.fields), names_bytes, values_bytes)).unwrap_or(u32::MAX)
 }
 
 fn text_bytes(text: &[u8]) -> u64 {

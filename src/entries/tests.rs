@@ -35,10 +35,11 @@ fn entry_id(id: Id) -> EntryId {
 }
 
 fn fields_of(entry: Entry<'_>) -> Fields {
-    let mut fields = Vec::new();
-    entry.for_each(&mut |name, value| fields.push((name.to_vec(), value.to_vec())));
-    assert_eq!(fields.len(), entry.field_count());
-    fields
+    let mut texts = Vec::new();
+    entry.for_each_text(&mut |text| texts.push(text.to_vec()));
+    let (pairs, rest) = texts.as_chunks();
+    assert_eq!((pairs.len(), rest.len()), (entry.field_count(), 0));
+    pairs.iter().cloned().map(|[name, value]| (name, value)).collect()
 }
 
 fn ids(log: &Entries) -> Vec<Id> {

@@ -120,14 +120,13 @@ impl Entries {
             let id = found.id;
             ensure(before.is_none_or(|before| before < id), || format!("block 1: {id} follows {before:?}"))?;
             ensure(found.at < BLOCK_BYTES_MAX, || format!("block 3: {id} begins at {}", found.at))?;
-            let (mut names, mut names_bytes, mut values_bytes) = (Vec::new(), 0, 0);
-            found.entry(bytes).for_each(&mut |name, value| {
-                names.push(name.to_vec());
-                names_bytes += text_bytes(name);
-                values_bytes += text_bytes(value);
-            });
-            let fields = names.len() as u64;
-            ensure(fields == u64::from(found.fields), || format!("block 2: {id} cannot be read"))?;
+            let mut texts = Vec::new();
+            found.entry(bytes).for_each_text(&mut |text| texts.push(text.to_vec()));
+            let names: Vec<Vec<u8>> = texts.iter().step_by(2).cloned().collect();
+            let names_bytes = names.iter().map(|name| text_bytes(name)).sum::<u64>();
+            let values_bytes = texts.iter().map(|text| text_bytes(text)).sum::<u64>() - names_bytes;
+            let fields = u64::from(found.fields);
+            ensure(texts.len() as u64 == fields * 2, || format!("block 2: {id} cannot be read"))?;
             if sums.total == 0 {
                 sums.names = names.clone();
                 sums.bytes = geometry::node_bytes(fields, names_bytes);
