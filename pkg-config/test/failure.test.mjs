@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { EngineError, open } from 'brooklet/slim'
+import { CALLS, objectsOf, perform } from './support/calls.mjs'
 import { settle, until, waitingReaders } from './support/tools.mjs'
 
 const wasm = await WebAssembly.compile(readFileSync(new URL('../dist/engine.wasm', import.meta.url)))
@@ -19,8 +20,8 @@ const trap = new WebAssembly.Module(
   ]),
 )
 
-/** A database whose engine traps in `method` once it is told to. */
-async function fragile(method) {
+/** A database whose engine traps in one of these methods once it is told to. */
+async function fragile(...methods) {
   const { Instance } = WebAssembly
   const { fail } = new Instance(trap).exports
   const calls = { left: Infinity, after: 0 }
@@ -31,7 +32,7 @@ async function fragile(method) {
       if (typeof run !== 'function') continue
       wrapped[name] = (...words) => {
         if (calls.left < 0) calls.after++
-        if (name === `door_${method}` && calls.left-- <= 0) fail()
+        if (methods.includes(name.replace('door_', '')) && calls.left-- <= 0) fail()
         return run(...words)
       }
     }
@@ -82,6 +83,19 @@ test('after a trap everybody is told, and nothing is called any more', async () 
   // Another database has an engine of its own.
   assert.equal(await other.call('PING'), 'PONG')
   await other.close()
+})
+
+test('every method tells of a trap, when it happens and afterwards', async () => {
+  for (const [method, [words]] of Object.entries(CALLS)) {
+    for (const isAfter of [false, true]) {
+      const [db, calls] = await fragile('call', 'exec')
+      const objects = await objectsOf(db)
+      calls.left = 0
+      if (isAfter) await assert.rejects(db.call('PING'), isFailure)
+      await assert.rejects(perform(objects, method, words), isFailure, method)
+      assert.equal(calls.after, 0, method)
+    }
+  }
 })
 
 test('a trap between two calls is told, too', async () => {

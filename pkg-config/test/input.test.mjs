@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { open } from 'brooklet'
 import { open as openSlim } from 'brooklet/slim'
+import { CALLS, objectsOf, perform } from './support/calls.mjs'
 import { database } from './support/tools.mjs'
 
 const row = { a: 'x' }
@@ -114,6 +115,39 @@ test('an option of a wrong type is refused by name', async (t) => {
     [() => db.read([{ stream: 's' }, { stream: new TextEncoder().encode('s') }]), /^sources must be different streams/],
   ]
   for (const [call, message] of wrong) await refused(call, message)
+})
+
+test('a count is a positive integer, wherever it is given', async (t) => {
+  const objects = await objectsOf(await database(t))
+  let tried = 0
+  for (const [method, calls] of Object.entries(CALLS)) {
+    const words = calls.findLast((words) => 'count' in Object(words.at(-1)))
+    if (words === undefined) continue
+    tried++
+    for (const count of [0, -0, -1, -Infinity, 1.5, Number.NaN, Infinity, 2 ** 53, '5', 5n, null, true, [5]]) {
+      const call = () => perform(objects, method, words.with(-1, { ...words.at(-1), count }))
+      await refused(call, /^count must be a positive integer, not /)
+    }
+  }
+  assert.ok(tried >= 9, `${tried} methods have a count`)
+})
+
+test('a signal that was aborted before is obeyed, wherever it is given', async (t) => {
+  const objects = await objectsOf(await database(t))
+  const { stream, group } = objects
+  let tried = 0
+  for (const [method, calls] of Object.entries(CALLS)) {
+    const words = calls.find((words) => 'signal' in Object(words.at(-1)))
+    if (words === undefined) continue
+    tried++
+    const signal = AbortSignal.abort(new RangeError('before'))
+    const call = perform(objects, method, words.with(-1, { ...words.at(-1), signal }))
+    await assert.rejects(call, { name: 'RangeError', message: 'before' }, method)
+  }
+  assert.ok(tried >= 7, `${tried} methods have a signal`)
+  // Nothing was added, and nothing delivered.
+  assert.equal(await stream.length(), 2)
+  assert.equal((await group.pending()).total, 1)
 })
 
 test('a word or field of a wrong kind is refused, and nothing is run', async (t) => {

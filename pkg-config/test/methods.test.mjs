@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { collect } from './support/tools.mjs'
+import { CALLS, objectsOf, optionsOf, perform } from './support/calls.mjs'
 import { recorded } from './support/sent.mjs'
 
 const page = readFileSync(new URL('../../docs/compatibility.md', import.meta.url), 'utf8')
@@ -22,84 +22,6 @@ const rows = [...table.matchAll(/^\| (`X.*) \|$/gm)].map(([, line]) => {
   }
 })
 
-const row = { a: 'x' }
-const idempotent = { producer: 'p' }
-const { signal } = new AbortController()
-
-/** Calls of each method; together they have every option and say every word. An object is options. */
-const CALLS = {
-  'stream.add': [
-    [row, { noMkStream: true, maxLen: 9, refs: 'KEEPREF' }],
-    [row, { id: '*', minId: '0', approx: true, limit: 9, refs: 'DELREF' }],
-    [row, { idempotent, refs: 'ACKED' }],
-    [row, { idempotent: { ...idempotent, id: '1' } }],
-    [row, { ifLastId: '0-0', id: '*' }],
-  ],
-  'stream.addMany': [
-    [[row], { noMkStream: true, maxLen: 9, refs: 'KEEPREF', signal }],
-    [[row], { id: '*', minId: '0', approx: true, limit: 9, refs: 'DELREF' }],
-    [[row], { idempotent, refs: 'ACKED' }],
-    [[row], { idempotent: { ...idempotent, id: '1' } }],
-  ],
-  'stream.writable': [
-    [{ noMkStream: true, maxLen: 9, refs: 'KEEPREF' }],
-    [{ id: '*', minId: '0', approx: true, limit: 9, refs: 'DELREF' }],
-    [{ idempotent, refs: 'ACKED' }],
-    [{ idempotent: { ...idempotent, id: '1' } }],
-  ],
-  'stream.range': [
-    [{ from: '(1', to: '+', count: 1, signal }],
-    [{ from: '-', count: 1 }],
-    [{ from: '-', to: '+', reverse: true, count: 1 }],
-    [{ from: '-', to: '(5', reverse: true, count: 1 }],
-  ],
-  'stream.read': [[{ after: '0', count: 1, signal }], [{ after: '+', count: 1 }]],
-  'stream.readable': [[{ after: '0', count: 1, signal }], [{ after: '+', count: 1 }]],
-  'db.read': [[[{ stream: 's', after: '0' }], { count: 1, signal }], [[{ stream: 's', after: '+' }], { count: 1 }]],
-  'stream.length': [[]],
-  'stream.delete': [['1-1'], ...['KEEPREF', 'DELREF', 'ACKED'].map((refs) => ['1-1', { refs }])],
-  'stream.trim': [
-    [{ maxLen: 9, refs: 'KEEPREF' }],
-    [{ minId: '0', approx: true, limit: 9, refs: 'DELREF' }],
-    [{ maxLen: 9, refs: 'ACKED' }],
-  ],
-  'stream.info': [[], [{ full: true, count: 1 }]],
-  'stream.setId': [['9999999999999-0', { entriesAdded: 99, maxDeletedId: '1-0' }]],
-  'stream.configure': [[{ idempotentSeconds: 9, idempotentEntriesMax: 9 }]],
-  'stream.recordIdempotent': [['p', '2', '1-1']],
-  'stream.group': [['other', { from: '$', mkStream: true, entriesRead: 0 }]],
-  'stream.groups': [[]],
-  'stream.destroyGroup': [['other']],
-  'group.read': [['c', { count: 1, claimIdle: 0, noAck: false, signal }], ['c', { count: 1, noAck: true }]],
-  'group.readBatch': [['c', { count: 1, claimIdle: 0, block: 1, noAck: true, signal }], ['c', { after: '0' }]],
-  'group.ack': [['1-1']],
-  'group.nack': [
-    ['1-1', { mode: 'SILENT', retryCount: 1, force: true }],
-    ['1-1', { mode: 'FAIL' }],
-    ['1-1', { mode: 'FATAL' }],
-  ],
-  'group.ackDelete': [...['KEEPREF', 'DELREF', 'ACKED'].map((refs) => ['1-1', { refs }])],
-  'group.claim': [
-    ['c', 0, '1-1', { idle: 0, retryCount: 1, force: true }],
-    ['c', 0, '1-1', { time: 1, justId: true, lastId: '1-1' }],
-  ],
-  'group.autoClaim': [['c', 0, { start: '0', count: 1, justId: true }]],
-  'group.pending': [[], [{ from: '-', to: '+', count: 1, consumer: 'c', minIdle: 0 }]],
-  'group.consumers': [[]],
-  'group.createConsumer': [['d']],
-  'group.deleteConsumer': [['d']],
-  'group.setId': [['$', { entriesRead: 0 }]],
-  'group.info': [[]],
-  'group.destroy': [[]],
-  'message.ack': [[]],
-  'message.nack': [
-    [{ mode: 'SILENT', retryCount: 1 }],
-    [{ mode: 'FAIL' }],
-    [{ mode: 'FATAL' }],
-  ],
-  'db.inspect': [[]],
-}
-
 /** What the package never sends, although its methods know it: `$` is resolved before. */
 const NEVER_SENT = ['XREAD $']
 
@@ -108,28 +30,16 @@ async function run(t) {
   const { db, sent } = await recorded(t)
   const done = []
   for (const [method, calls] of Object.entries(CALLS)) {
-    const [kind, name] = method.split('.')
     for (const words of calls) {
       await db.call('FLUSHALL')
-      const stream = db.stream('s')
-      await stream.addMany([row, row], { id: '1-*' })
-      const group = await stream.group('g')
-      const [message] = await group.readBatch('c', { count: 1 })
+      const objects = await objectsOf(db)
       sent.length = 0
-      const result = { db, stream, group, message }[kind][name](...words)
-      if (result instanceof WritableStream) await result.getWriter().write(row)
-      else if (result instanceof ReadableStream) await result.getReader().read()
-      else if (Symbol.asyncIterator in result) await collect(result)
-      else await result.catch((error) => assert.equal(error.name, 'RedisError', `${method}: ${error}`))
+      const call = perform(objects, method, words)
+      await call.catch((error) => assert.equal(error.name, 'RedisError', `${method}: ${error}`))
       done.push({ method, options: optionsOf(words), sent: [...sent] })
     }
   }
   return done
-}
-
-/** The names of the options among the arguments of a call. */
-function optionsOf(words) {
-  return words.filter((word) => word?.constructor === Object && word !== row).flatMap(Object.keys)
 }
 
 const isOf = (command) => (words) => `${words.join(' ')} `.toUpperCase().startsWith(`${command} `)
@@ -164,11 +74,7 @@ test('every method and option that sends something is in the table', async (t) =
   const listed = new Set(rows.flatMap(({ methods }) => methods))
   assert.deepEqual([...listed].sort(), Object.keys(CALLS).sort())
   const { db } = await recorded(t)
-  const stream = db.stream('s')
-  const group = await stream.group('g')
-  await stream.add(row)
-  const [message] = await group.readBatch('c')
-  const objects = { db, stream, group, message }
+  const objects = await objectsOf(db)
   for (const [kind, object] of Object.entries(objects)) {
     const names = Object.getOwnPropertyNames(Object.getPrototypeOf(object))
     for (const name of names) {

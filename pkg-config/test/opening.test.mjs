@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import * as brooklet from 'brooklet'
 import { open } from 'brooklet'
 import * as slim from 'brooklet/slim'
+import { CALLS, objectsOf, perform } from './support/calls.mjs'
 import { bytes, settle } from './support/tools.mjs'
 
 const row = { a: 'x' }
@@ -119,6 +120,15 @@ test('closing lets earlier calls finish, and refuses later ones', async () => {
       () => db.read([{ stream }]).next(),
     ]
     for (const call of calls) await assert.rejects(call(), brooklet.ClosedError, String(call))
+  }
+})
+
+test('every method refuses to be called after closing', async () => {
+  for (const [method, [words]] of Object.entries(CALLS)) {
+    const db = await open()
+    const objects = await objectsOf(db)
+    await db.close()
+    await assert.rejects(perform(objects, method, words), { name: 'ClosedError' }, method)
   }
 })
 
