@@ -105,5 +105,5 @@ export function idList(ids: string | readonly string[]): readonly string[] {
 /** A value in a few words. */
 function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, 40))
-  return typeof value === 'object' ? Object.prototype.toString.call(value) : String(value).slice(0, 40)
+  return isObject(value) ? Object.prototype.toString.call(value) : String(value).slice(0, 40)
 }
