@@ -11,7 +11,7 @@
 // 1. After each call into the instance the views are whole; nobody keeps one across a call.
 // 2. Nothing is called in an instance that has thrown.
 
-import { type Exports, glue } from 'brooklet-glue'
+import { type Exports, type Method, glue } from 'brooklet-glue'
 import type { Limits } from '../types/index.js'
 import { EngineError, RedisError } from './errors.js'
 import { Reader } from './reply.js'
@@ -60,7 +60,7 @@ export class Door {
     const room = this.ready_(measure(words))
     const bytes = write(this.bytes_, room, words) - room
     this.forget_()
-    return this.enter_((exports, door) => exports.door_call(door, bytes, nowMs)) !== 0
+    return this.enter_('call', bytes, nowMs) !== 0
   }
 
   /** Runs commands as one unit. */
@@ -71,38 +71,13 @@ export class Door {
     let at = room
     for (const words of batch) at = write(this.bytes_, writeLength(this.bytes_, at, words.length), words)
     this.forget_()
-    this.enter_((exports, door) => exports.door_exec(door, at - room, nowMs))
-  }
-
-  /** Lets time pass. */
-  advance_(nowMs: number): void {
-    this.enter_((exports, door) => exports.door_advance(door, nowMs))
-  }
-
-  /** Takes the reply of the next waiter that has one. */
-  take_(): boolean {
-    return this.enter_((exports, door) => exports.door_take(door)) !== 0
-  }
-
-  /** Ends a wait. */
-  cancel_(waiter: number): void {
-    this.enter_((exports, door) => exports.door_cancel(door, waiter))
+    this.enter_('exec', at - room, nowMs)
   }
 
   /** Changes limits; `LIMITS` has their order. */
   configure_(limits: Limits): void {
     const values = LIMITS.split(' ').map((name) => limits[name as keyof Limits] ?? -1)
-    this.enter_((exports, door) => exports.door_configure(door, ...values))
-  }
-
-  /** Has the names of all streams written as a reply. */
-  streams_(): void {
-    this.enter_((exports, door) => exports.door_streams(door))
-  }
-
-  /** Has memory, waiting readers and what was counted written as a reply. */
-  statistics_(): void {
-    this.enter_((exports, door) => exports.door_statistics(door))
+    this.enter_('configure', ...values)
   }
 
   /** The reply that is there. */
@@ -131,7 +106,7 @@ export class Door {
     if (bytes > this.roomBytes_) {
       const wanted = Math.max(bytes, ROOM_BYTES_MIN)
       const isPossible = wanted < ROOM_BYTES_MAX
-      const room = isPossible ? this.enter_((exports, door) => exports.door_room(door, wanted)) >>> 0 : 0
+      const room = isPossible ? this.enter_('room', wanted) >>> 0 : 0
       if (room === 0) throw new RedisError(`OOM no memory for a request of ${bytes} bytes`)
       this.room_ = room
       this.roomBytes_ = wanted
@@ -144,12 +119,12 @@ export class Door {
     if (this.roomBytes_ > ROOM_BYTES_KEPT) this.roomBytes_ = 0
   }
 
-  /** Calls into the instance. */
-  enter_<T>(call: (exports: Exports, door: number) => T): T {
+  /** Calls into the instance: one of the methods of wasm/src/door.rs. */
+  enter_(method: Method, ...numbers: number[]): number {
     if (this.failure_ !== undefined) throw this.failure_
     let result
     try {
-      result = call(this.exports_, this.door_)
+      result = this.exports_[`door_${method}`](this.door_, ...numbers)
     } catch (error) {
       throw this.fail_(error)
     }

@@ -109,7 +109,7 @@ export class Engine {
       this.waits_.delete(waiter)
       wait.fail_(reason)
       quietly(() => {
-        door.cancel_(waiter)
+        door.enter_('cancel', waiter)
         this.settle_()
       })
     })
@@ -207,7 +207,7 @@ export class Engine {
   settle_(): void {
     const { door_, waits_, timer_ } = this
     if (door_ === undefined) return
-    while (waits_.size > 0 && door_.take_()) {
+    while (waits_.size > 0 && door_.enter_('take')) {
       const waiter = door_.waiter_()
       const wait = waits_.get(waiter)
       waits_.delete(waiter)
@@ -221,7 +221,7 @@ export class Engine {
   tick_(): number {
     const now = (this.now_ = this.clock_())
     if (now >= this.timer_.at_) {
-      this.door_!.advance_(now)
+      this.door_!.enter_('advance', now)
       this.settle_()
     }
     return now

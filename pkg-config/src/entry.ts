@@ -8,9 +8,9 @@
 // change their place, and of two fields of one name one would be gone.
 
 import type { Name, Value } from '../types/index.js'
-import { checked, isBytes, refuse } from './options.js'
+import { checked, refuse } from './options.js'
 import type { Reader } from './reply.js'
-import { VALUES } from './request.js'
+import { VALUES, isValue } from './request.js'
 import { readList } from './shapes.js'
 
 type Text = string | Uint8Array
@@ -48,10 +48,7 @@ export class Entry {
 
   bytes(name: Name): Uint8Array | undefined {
     checked('name', name)
-    const { flat } = this
-    for (let place = 0; place < flat.length; place += 2) {
-      if (isSame(flat[place]!, name)) return toBytes(flat[place + 1]!)
-    }
+    for (const [other, value] of this) if (isSame(other, name)) return toBytes(value)
     return undefined
   }
 
@@ -92,9 +89,9 @@ export function readEntries(reader: Reader): Entry[] {
 export function putFields(words: Value[], start: number, fields: unknown): void {
   let at = start
   const put = (name: unknown, value: unknown) => {
-    if (typeof value !== 'string' && !isValue(value)) refuse(`the value of ${String(name)}`, VALUES, value)
+    if (!isValue(value)) refuse(`the value of ${String(name)}`, VALUES, value)
     words[at++] = name as Value
-    words[at++] = value as Value
+    words[at++] = value
   }
   if (typeof fields !== 'object' || fields === null) {
     refuse('fields', 'an object or pairs', fields)
@@ -111,8 +108,4 @@ export function putFields(words: Value[], start: number, fields: unknown): void 
   }
   if (at === start) refuse('fields', 'at least one', fields)
   if (words.length > at) words.length = at
-}
-
-function isValue(value: unknown): boolean {
-  return typeof value === 'bigint' || (typeof value === 'number' && Number.isFinite(value)) || isBytes(value)
 }

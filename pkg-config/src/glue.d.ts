@@ -2,20 +2,22 @@
 
 declare module 'brooklet-glue' {
   /** The exports of the module; wasm/src/door.rs describes each. `door` says which door. */
-  export interface Exports {
+  export type Exports = Record<`door_${Method}`, (door: number, ...numbers: number[]) => number> & {
     memory: WebAssembly.Memory
     door_new(): number
-    door_room(door: number, bytes: number): number
     door_answer(door: number): number
-    door_call(door: number, bytes: number, nowMs: number): number
-    door_exec(door: number, bytes: number, nowMs: number): number
-    door_advance(door: number, nowMs: number): void
-    door_take(door: number): number
-    door_cancel(door: number, waiter: number): number
-    door_configure(door: number, ...limits: number[]): void
-    door_streams(door: number): void
-    door_statistics(door: number): void
   }
+
+  export type Method =
+    | 'room'
+    | 'call'
+    | 'exec'
+    | 'advance'
+    | 'take'
+    | 'cancel'
+    | 'configure'
+    | 'streams'
+    | 'statistics'
 
   /** Makes an instance. */
   export function glue(module: WebAssembly.Module): Exports

@@ -12,12 +12,12 @@ import { readPlain } from './shapes.js'
 export function inspect(engine: Engine): Inspection {
   const door = engine.door_!
   engine.tick_()
-  door.streams_()
+  door.enter_('streams')
   const names = engine.reply_((reader) => reader.value_() as Name[])
   const streams = names.map((name) => {
     const { entries, ...rest } = engine.run_(['XINFO', 'STREAM', name, 'FULL', 'COUNT', 1], readInfo) as FullStreamInfo
     return { name, ...rest }
   })
-  door.statistics_()
+  door.enter_('statistics')
   return { ...engine.reply_(readPlain<Omit<Inspection, 'streams'>>), streams }
 }

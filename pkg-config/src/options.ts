@@ -6,10 +6,10 @@
 //
 // *Why not leave it to the types.* Half of the callers write JavaScript.
 
-import type { Value } from '../types/index.js'
+import type { Name, Value } from '../types/index.js'
 
-/** Of which kind what is called so must be: a sentence, how it is checked, the names. */
-const KINDS: [sentence: string, isRight: (value: never) => boolean, names: string][] = [
+/** Of which kind what is called so must be: a sentence, its `typeof` or how it is checked, the names. */
+const KINDS: [sentence: string, isRight: string | ((value: never) => boolean), names: string][] = [
   ['a positive integer', (value: number) => isSize(value) && value > 0, 'count'],
   [
     'an integer, 0 or more',
@@ -17,13 +17,13 @@ const KINDS: [sentence: string, isRight: (value: never) => boolean, names: strin
     'block claimIdle entriesAdded entriesRead idempotentEntriesMax idempotentSeconds idle limit maxLen ' +
       'memoryBytesMax minIdle nodeBytesMax nodeEntriesMax replyBytesMax retryCount time',
   ],
-  ['true or false', isFlag, 'approx force full justId mkStream noAck noMkStream reverse'],
-  ['a string', (value) => typeof value === 'string', 'after from id ifLastId lastId maxDeletedId minId start to'],
+  ['true or false', 'boolean', 'approx force full justId mkStream noAck noMkStream reverse'],
+  ['a string', 'string', 'after from id ifLastId lastId maxDeletedId minId start to'],
   ['a string or a Uint8Array', isName, 'command consumer idempotentId name producer'],
   ['an object', isObject, 'idempotent options'],
   ['iterable', (value) => isObject(value) && Symbol.iterator in value, 'commands rows sources'],
   ['a stream or its name', (value: { name?: unknown }) => isName(value?.name ?? value), 'stream'],
-  ['a function', (value) => typeof value === 'function', 'clock'],
+  ['a function', 'function', 'clock'],
   ['an AbortSignal', (value: AbortSignal) => typeof value?.throwIfAborted === 'function', 'signal'],
   ['KEEPREF, DELREF or ACKED', (value) => /^(KEEPREF|DELREF|ACKED)$/.test(value), 'refs'],
   ['SILENT, FAIL or FATAL', (value) => /^(SILENT|FAIL|FATAL)$/.test(value), 'mode'],
@@ -36,16 +36,12 @@ export function isBytes(value: unknown): value is Uint8Array {
   return ArrayBuffer.isView(value) && (value as Uint8Array)[Symbol.toStringTag] === 'Uint8Array'
 }
 
-function isName(value: unknown): boolean {
+export function isName(value: unknown): value is Name {
   return typeof value === 'string' || isBytes(value)
 }
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
-}
-
-function isFlag(value: unknown): boolean {
-  return typeof value === 'boolean'
 }
 
 function isSize(value: number): boolean {
@@ -60,7 +56,7 @@ export function refuse(what: string, allowed: string, given: unknown): never {
 /** Checks what is called so. */
 export function checked<T>(name: string, value: T): T {
   const [sentence, isRight] = KIND_OF.get(name)!
-  if (!isRight(value as never)) refuse(name, sentence, value)
+  if (typeof isRight === 'string' ? typeof value !== isRight : !isRight(value as never)) refuse(name, sentence, value)
   return value
 }
 

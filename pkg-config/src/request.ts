@@ -8,7 +8,7 @@
 // written over this one.
 
 import type { Value } from '../types/index.js'
-import { isBytes, refuse } from './options.js'
+import { isBytes, isName, refuse } from './options.js'
 
 /** A command: its words. */
 export type Words = readonly Value[]
@@ -42,17 +42,18 @@ export function write(bytes: Uint8Array, start: number, words: Words): number {
   return at
 }
 
-
 function measureOther(words: Words, place: number, word: unknown): number {
-  if (isBytes(word)) return word.length + LENGTH_BYTES
-  if (typeof word === 'bigint' || (typeof word === 'number' && Number.isFinite(word))) {
-    return String(word).length + LENGTH_BYTES
-  }
-  refuse(`word ${place} of ${words[0]}`, VALUES, word)
+  if (!isValue(word)) refuse(`word ${place} of ${words[0]}`, VALUES, word)
+  return (isBytes(word) ? word : String(word)).length + LENGTH_BYTES
 }
 
 /** What a word may be. */
 export const VALUES = 'a string, a finite number, a bigint or a Uint8Array'
+
+/** Whether it may be a word. */
+export function isValue(value: unknown): value is Value {
+  return isName(value) || typeof value === 'bigint' || Number.isFinite(value)
+}
 
 function writeOther(bytes: Uint8Array, at: number, word: Value): number {
   if (typeof word !== 'object') return writeText(bytes, at, String(word))
