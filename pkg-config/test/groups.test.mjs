@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { collect, database, isPending, settle, until, waitingReaders } from './support/tools.mjs'
+import { collect, database, isPending, randomNumbers, settle, until, waitingReaders } from './support/tools.mjs'
 
 const idsOf = (entries) => entries.map(({ id }) => id)
 
@@ -207,4 +207,67 @@ test('a group that is destroyed ends its readers', async (t) => {
   await assert.rejects(asked, { code: 'NOGROUP' })
   await assert.rejects(group.read('c').next(), { code: 'NOGROUP' })
   await assert.rejects(group.claim('c', 0, ['1-1']), { code: 'NOGROUP' })
+})
+
+test('however consumers come and go, each message is handed over once', async (t) => {
+  for (let seed = 0; seed < 20; seed++) {
+    const { db, stream, group } = await filled(t, 0)
+    const random = randomNumbers(seed)
+    const seen = new Map()
+    const total = 600
+    /** Reads for a while, and is stopped in one of several ways. */
+    const work = async (name) => {
+      const controller = new AbortController()
+      const reading = group.read(name, { signal: controller.signal })
+      const asked = new Set()
+      const take = ({ value, done }) => {
+        if (done) return
+        assert.ok(!seen.has(value.id), `seed ${seed}: ${value.id} came to ${seen.get(value.id)} and ${name}`)
+        assert.equal(value.deliveries, 1, `seed ${seed}: ${value.id}`)
+        seen.set(value.id, name)
+        value.ack()
+      }
+      for (let left = random(60); left > 0; left--) {
+        const next = reading.next().then(take)
+        asked.add(next)
+        next.catch(() => {}).finally(() => asked.delete(next))
+        if (random(3) > 0) await Promise.race([next, settle(1 + random(3))])
+      }
+      const ways = [
+        () => controller.abort(),
+        () => reading.return(),
+        () => Promise.race([...asked, settle(2)]).then(() => controller.abort()),
+        // Together with an entry that it waits for, before or after it.
+        () => (stream.add({ late: 1 }), controller.abort()),
+        () => (controller.abort(), stream.add({ late: 1 })),
+        () => (stream.add({ late: 1 }), reading.return()),
+      ]
+      await ways[random(ways.length)]()
+      const ends = await Promise.allSettled(asked)
+      for (const { reason } of ends) {
+        if (reason !== undefined && reason.name !== 'AbortError') throw reason
+      }
+    }
+    const producing = (async () => {
+      for (let n = 0; n < total; n += 10) {
+        await stream.addMany(Array.from({ length: 10 }, (_, place) => ({ n: n + place })))
+        if (random(2) === 0) await settle(1)
+      }
+    })()
+    const consuming = Array.from({ length: 4 }, async (_, name) => {
+      for (let round = 0; round < 8; round++) await work(`c${name}`)
+    })
+    await Promise.all([producing, ...consuming])
+    // Who comes last gets all that is left.
+    const left = (await stream.length()) - seen.size
+    for (const message of left === 0 ? [] : await collect(group.read('last', { count: left }))) {
+      assert.ok(!seen.has(message.id), `seed ${seed}: ${message.id} came again`)
+      assert.equal(message.deliveries, 1)
+      seen.set(message.id, 'last')
+      message.ack()
+    }
+    assert.deepEqual([...seen.keys()].sort(), idsOf(await stream.range().toArray()).sort())
+    assert.equal((await group.pending()).total, 0)
+    assert.equal(await waitingReaders(db), 0)
+  }
 })
