@@ -18,7 +18,8 @@ import { ClosedError } from './errors.js'
 import { isBytes, refuse } from './options.js'
 import type { Reader } from './reply.js'
 import type { Words } from './request.js'
-import { quietly, unawaited } from './shapes.js'
+import { nothing, quietly, unawaited } from './shapes.js'
+import { listen, unlisten } from './signals.js'
 import { Timer } from './timer.js'
 
 /** What is made of a reply. */
@@ -121,14 +122,14 @@ export class Engine {
   waitFor_<T>(words: Words, decode: Decode<T>, signal: AbortSignal | undefined): T | Promise<T> {
     return this.later_([words], async ([words]) => {
       signal?.throwIfAborted()
-      let abort: (() => void) | undefined
+      let abort = nothing
       try {
         return await this.wait_(words!, decode, (cancel) => {
           abort = () => cancel(signal!.reason)
-          signal?.addEventListener('abort', abort)
+          listen(signal, abort)
         })
       } finally {
-        if (abort !== undefined) signal?.removeEventListener('abort', abort)
+        unlisten(signal, abort)
       }
     })
   }

@@ -17,6 +17,7 @@
 
 import type { Decode, Engine } from './engine.js'
 import type { Words } from './request.js'
+import { listen, unlisten } from './signals.js'
 import { Slice } from './timer.js'
 
 /** So many entries are fetched at once. */
@@ -119,7 +120,7 @@ export class Live<T> implements AsyncIterableIterator<T> {
   end_(): void {
     if (this.isOver_) return
     this.isOver_ = true
-    this.signal_?.removeEventListener('abort', this.onAbort_)
+    unlisten(this.signal_, this.onAbort_)
     this.engine_.live_.delete(this)
     this.cancel_?.()
     const rest = this.page_.slice(this.at_)
@@ -131,7 +132,7 @@ export class Live<T> implements AsyncIterableIterator<T> {
     if (this.isStarted_) return
     this.isStarted_ = true
     this.engine_.live_.add(this)
-    this.signal_?.addEventListener('abort', this.onAbort_)
+    listen(this.signal_, this.onAbort_)
     if (this.signal_?.aborted) this.onAbort_()
   }
 

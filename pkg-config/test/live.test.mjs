@@ -349,6 +349,33 @@ test('a signal that is used again and again has no listeners left', async (t) =>
   assert.equal(listeners(), 0)
 })
 
+test('one signal may end any number of reads', async (t) => {
+  const warnings = []
+  const warn = (warning) => warnings.push(warning.name)
+  process.on('warning', warn)
+  t.after(() => process.off('warning', warn))
+  const db = await database(t)
+  const group = await db.stream('s').group('g')
+  const controller = new AbortController()
+  const { signal } = controller
+  const order = []
+  const waits = Array.from({ length: 50 }, (_, place) => {
+    const kinds = [
+      () => db.stream('s').read({ signal }).next(),
+      () => group.read('c', { signal }).next(),
+      () => db.call(['XREAD', 'BLOCK', 0, 'STREAMS', 's', '$'], { signal }),
+    ]
+    return kinds[place % 3]().catch((error) => order.push(error.name))
+  })
+  await until(async () => (await waitingReaders(db)) === waits.length)
+  assert.equal(getEventListeners(signal, 'abort').length, 1)
+  controller.abort()
+  await Promise.all(waits)
+  assert.deepEqual(order, waits.map(() => 'AbortError'))
+  assert.equal(getEventListeners(signal, 'abort').length, 0)
+  assert.deepEqual(warnings, [])
+})
+
 test('closing ends everything that waits or goes on, of any kind', async (t) => {
   const db = await database(t)
   const stream = db.stream('s')
