@@ -101,6 +101,23 @@ test('every method and option that sends something is in the table', async (t) =
   }
 })
 
+test('a method that returns a promise has run its command by then', async (t) => {
+  const { db, sent } = await recorded(t)
+  let tried = 0
+  for (const [method, [words]] of Object.entries(CALLS)) {
+    await db.call('FLUSHALL')
+    const objects = await objectsOf(db)
+    const [kind, name] = method.split('.')
+    sent.length = 0
+    const result = objects[kind][name](...words)
+    if (!(result instanceof Promise)) continue
+    tried++
+    assert.ok(sent.length > 0, method)
+    await result.catch((error) => assert.equal(error.name, 'RedisError', `${method}: ${error}`))
+  }
+  assert.ok(tried > 25, `${tried} methods`)
+})
+
 /** Methods that are not about one command. */
 const OTHERS = ['db.stream', 'db.call', 'db.multi', 'db.configure', 'db.flush', 'db.close']
 OTHERS.push('message.get', 'message.getAll', 'message.bytes', 'message.toObject')
