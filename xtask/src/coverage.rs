@@ -3,8 +3,9 @@
 //! cargo-llvm-cov runs the tests that are about it, compiled with counters, and exports what was counted in the format of
 //! lcov, of which two kinds of lines are read: `DA:line,count` and `BRDA:line,block,branch,count`. Test code does not count:
 //! files that hold nothing else, and what follows `#[cfg(test)]` and a `mod` with a body, which stand at the end of a file.
+//! Nor do the branches of a line that asks for a planted bug: only another build takes them, that of the step `planted`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use crate::Result;
@@ -105,23 +106,24 @@ impl std::fmt::Display for Share {
 /// The counts of the files in [`DIRECTORY`], by name, without those of test code. `read` reads a file of the source.
 fn files(report: &str, read: &dyn Fn(&str) -> Result<String>) -> Result<BTreeMap<String, Counts>> {
     let mut files: BTreeMap<String, Counts> = BTreeMap::new();
-    let mut current: Option<(String, u64)> = None;
+    let mut current: Option<(String, Source)> = None;
     for line in report.lines() {
         if let Some(path) = line.strip_prefix("SF:") {
             let name = path.rfind(DIRECTORY).map(|at| path[at..].to_string());
             current = match name.filter(|name| !name.ends_with("/tests.rs")) {
                 Some(name) => {
-                    let tests = first_line_of_tests(&read(&name)?);
-                    Some((name, tests))
+                    let source = Source::of(&read(&name)?);
+                    Some((name, source))
                 }
                 None => None,
             };
             continue;
         }
-        let (Some((name, tests)), Some(counted)) = (&current, counted(line)) else { continue };
+        let (Some((name, source)), Some(counted)) = (&current, counted(line)) else { continue };
         let counts = files.entry(name.clone()).or_default();
         match counted {
-            (line, _, _) if line >= *tests => {}
+            (line, _, _) if line >= source.tests => {}
+            (line, Some(_), _) if source.planted.contains(&line) => {}
             (line, None, count) => *counts.lines.entry(line).or_default() += count,
             (line, Some(branch), count) => *counts.branches.entry((line, branch)).or_default() += count,
         }
@@ -142,20 +144,33 @@ fn counted(line: &str) -> Option<(u64, Option<String>, u64)> {
     Some((number(line)?, Some(branch.into()), number(count)?))
 }
 
-/// Where the tests at the end of a file begin.
-fn first_line_of_tests(source: &str) -> u64 {
-    let lines: Vec<&str> = source.lines().collect();
-    let is_test_module =
-        |pair: &[&str]| pair[0] == "#[cfg(test)]" && pair[1].contains("mod ") && pair[1].ends_with('{');
-    lines.windows(2).position(is_test_module).map_or(u64::MAX, |index| index as u64 + 1)
+/// Which lines of a file do not count.
+struct Source {
+    /// Where the tests at its end begin.
+    tests: u64,
+    /// Where planted bugs are asked for.
+    planted: BTreeSet<u64>,
+}
+
+impl Source {
+    fn of(text: &str) -> Source {
+        let lines: Vec<&str> = text.lines().collect();
+        let is_test_module =
+            |pair: &[&str]| pair[0] == "#[cfg(test)]" && pair[1].contains("mod ") && pair[1].ends_with('{');
+        let tests = lines.windows(2).position(is_test_module).map_or(u64::MAX, |index| index as u64 + 1);
+        let numbered = (1..).zip(lines);
+        let planted = numbered.filter(|(_, line)| line.contains("planted(Bug::")).map(|(number, _)| number).collect();
+        Source { tests, planted }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SOURCE: &str = "fn f() {}\n\n#[cfg(test)]\nmod other;\n\n#[cfg(test)]\npub(super) mod tests {\n";
-    const REPORT: &str = "SF:/somewhere/src/persist/a.rs\nBRDA:1,0,0,3\nBRDA:1,0,1,-\nDA:1,3\nDA:6,9\nBRDA:6,0,0,1\n\
+    const SOURCE: &str =
+        "fn f() {}\nif planted(Bug::A) {}\n#[cfg(test)]\nmod other;\n\n#[cfg(test)]\npub(super) mod tests {\n";
+    const REPORT: &str = "SF:/somewhere/src/persist/a.rs\nBRDA:1,0,0,3\nBRDA:1,0,1,-\nDA:1,3\nBRDA:2,0,0,0\nDA:6,9\nBRDA:6,0,0,1\n\
         end_of_record\nSF:/somewhere/src/persist/b/tests.rs\nDA:1,1\nSF:/somewhere/src/stream.rs\nDA:1,1\n";
 
     fn read_source(_: &str) -> Result<String> {
