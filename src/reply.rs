@@ -364,7 +364,7 @@ impl Reply {
     }
 
     /// Makes room, or remembers why there is none; after the first failure nothing more is written.
-    #[inline]
+    #[inline(always)]
     fn has_room(&mut self, words: usize, text: usize) -> bool {
         let is_there =
             self.words.capacity() - self.words.len() >= words && self.text.capacity() - self.text.len() >= text;

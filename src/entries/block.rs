@@ -371,7 +371,7 @@ impl Entry<'_> {
         let (mut at, mut other) = (self.found.names as usize, self.found.values as usize);
         let mut digits = Digits::new();
         for _ in 0..self.found.fields * 2 {
-            let Some((token, end)) = token::read(self.block, at) else { return };
+            let Some((token, end)) = token::read_inline(self.block, at) else { return };
             f(token.text(&mut digits));
             (at, other) = (other, end);
         }

@@ -87,7 +87,8 @@ fn node_bytes_of(found: &Found, block: &[u8], node_first: EntryId) -> u32 {
     });
     let differences = (found.id.ms().wrapping_sub(node_first.ms()), found.id.seq().wrapping_sub(node_first.seq()));
     let names_bytes = (!found.has_same_names()).then_some(names_bytes);
-    u32::try_from(geometry::entry_bytes(differences, u64::from(found.fields), names_bytes, values_bytes)).unwrap_or(u32::MAX)
+    u32::try_from(geometry::entry_bytes(differences, u64::from(found.fields), names_bytes, values_bytes))
+        .unwrap_or(u32::MAX)
 }
 
 fn text_bytes(text: &[u8]) -> u64 {

@@ -47,7 +47,7 @@ pub(super) enum Token<'a> {
 
 impl<'a> Token<'a> {
     /// The bytes which somebody once passed in. An integer's digits are written into `digits`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn text<'b>(self, digits: &'b mut Digits) -> &'b [u8]
     where
         'a: 'b,
@@ -111,7 +111,7 @@ pub(super) fn push_reference(out: &mut Vec<u8>, place: u16) {
 
 /// The place behind the token at `at`. (A table of lengths by first byte is no faster: what it saves in branches it
 /// costs in a second load before the next token can begin.)
-#[inline]
+#[inline(always)]
 pub(super) fn skip(block: &[u8], at: usize) -> Option<usize> {
     let tag = *block.get(at)?;
     let bytes = match tag {
@@ -134,8 +134,14 @@ pub(super) fn skip_short_text(block: &[u8], at: usize, text: &[u8]) -> Option<us
 }
 
 /// The token at `at`, and the place behind it.
-#[inline]
+#[inline(never)]
 pub(super) fn read(block: &[u8], at: usize) -> Option<(Token<'_>, usize)> {
+    read_inline(block, at)
+}
+
+/// The same, as a part of whoever calls: for the one loop through which all entries are read.
+#[inline(always)]
+pub(super) fn read_inline(block: &[u8], at: usize) -> Option<(Token<'_>, usize)> {
     let tag = *block.get(at)?;
     match tag {
         SMALL_INTEGERS..TWO_BYTE_STRING => Some((Token::Integer(i64::from(tag & 0x3f)), at + 1)),
@@ -152,7 +158,7 @@ pub(super) fn read(block: &[u8], at: usize) -> Option<(Token<'_>, usize)> {
 }
 
 /// The string at `at`, if one is written out there, and the place behind it.
-#[inline]
+#[inline(always)]
 pub(super) fn read_text(block: &[u8], at: usize) -> Option<(&[u8], usize)> {
     let tag = *block.get(at)?;
     let (start, length) = match tag {
