@@ -23,13 +23,12 @@
 //! | -- time of arrival | |
 //!
 //! *Invariants*
-//! 1. A producer has a record; both of its lists hold the same records, the first ascending by ID.
+//! 1. A producer has a record; both of its lists hold the same records, one ascending by ID, one by arrival.
 //! 2. `records` counts the records of all producers.
 //! 3. `text_bytes` is the sum of the lengths of all names and IDs.
 //! 4. `by_age` holds each record once, ascending by time, and among equal times by key.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::string::String;
 
 use crate::id::EntryId;
@@ -44,12 +43,14 @@ struct Record {
     id: EntryId,
     at_ms: u64,
     producer: u32,
+    /// The number under which it arrived.
+    arrival: u64,
 }
 
 struct Producer {
     name: Box<[u8]>,
     by_iid: SortedKeys,
-    by_arrival: VecDeque<u32>,
+    by_arrival: SortedKeys,
 }
 
 /// All producers of one stream.
@@ -61,6 +62,8 @@ pub(crate) struct Producers {
     by_age: SortedKeys,
     text_bytes: usize,
     lists_bytes: usize,
+    /// How many records ever arrived.
+    arrivals: u64,
 }
 
 /// A record that is reserved and can be inserted without failing.
@@ -101,7 +104,7 @@ impl Producers {
         let found = self.find_producer(producer);
         if let Some(known) = found.and_then(|key| self.producers.get_mut(key)) {
             let before = known.memory();
-            let reserved = known.by_iid.reserve(1).and_then(|()| Ok(known.by_arrival.try_reserve(1)?));
+            let reserved = known.by_iid.reserve(1).and_then(|()| known.by_arrival.reserve(1));
             self.lists_bytes = (self.lists_bytes + known.memory()).saturating_sub(before);
             reserved?;
             return Ok(Reserved { iid, new_producer: None });
@@ -109,9 +112,9 @@ impl Producers {
         self.producers.reserve(1)?;
         self.by_name.reserve(1)?;
         let mut new_producer =
-            Producer { name: try_boxed(producer)?, by_iid: SortedKeys::new(), by_arrival: VecDeque::new() };
+            Producer { name: try_boxed(producer)?, by_iid: SortedKeys::new(), by_arrival: SortedKeys::new() };
         new_producer.by_iid.reserve(1)?;
-        new_producer.by_arrival.try_reserve(1)?;
+        new_producer.by_arrival.reserve(1)?;
         Ok(Reserved { iid, new_producer: Some(new_producer) })
     }
 
@@ -126,7 +129,9 @@ impl Producers {
             (None, None) => return,
         };
         self.text_bytes += reserved.iid.len();
-        let record = self.records.insert(Record { iid: reserved.iid, id, at_ms, producer: key });
+        let record =
+            self.records.insert(Record { iid: reserved.iid, id, at_ms, producer: key, arrival: self.arrivals });
+        self.arrivals += 1;
         let records = &self.records;
         self.by_age.insert(record, &mut |other| age(records, other).cmp(&(at_ms, record)));
         let Some(producer) = self.producers.get_mut(key) else { return };
@@ -137,21 +142,17 @@ impl Producers {
         self.lists_bytes = (self.lists_bytes + producer.memory()).saturating_sub(before);
         let surplus = producer.by_arrival.len().saturating_sub(entries_max);
         for _ in 0..surplus {
-            self.forget(key, 0);
+            let oldest = self.producers.get(key).and_then(|producer| producer.by_arrival.first());
+            oldest.into_iter().for_each(|oldest| self.forget(oldest));
         }
     }
 
     /// Forgets what was remembered at or before `through_ms`.
     pub(crate) fn expire(&mut self, through_ms: u64) {
         while let Some(oldest) = self.by_age.first()
-            && let Some(record) = self.records.get(oldest).filter(|record| record.at_ms <= through_ms)
+            && self.records.get(oldest).is_some_and(|record| record.at_ms <= through_ms)
         {
-            // The first to arrive, unless the clock ran back since.
-            let arrived = self.producers.get(record.producer).map(|producer| producer.by_arrival.iter());
-            let Some(place) = arrived.and_then(|mut records| records.position(|&other| other == oldest)) else {
-                return;
-            };
-            self.forget(record.producer, place);
+            self.forget(oldest);
         }
     }
 
@@ -167,7 +168,7 @@ impl Producers {
             out.bytes(&producer.name);
             out.varint(producer.by_arrival.len() as u64);
             let mut before = EntryId::MIN;
-            for record in producer.by_arrival.iter().filter_map(|&key| self.records.get(key)) {
+            for record in producer.by_arrival.iter().filter_map(|key| self.records.get(key)) {
                 out.bytes(&record.iid);
                 out.id_after(before, record.id);
                 out.varint(record.at_ms);
@@ -212,17 +213,18 @@ impl Producers {
         key
     }
 
-    /// Forgets the record at this place of the producer's order of arrival.
-    fn forget(&mut self, key: u32, place: usize) {
+    /// Forgets a record.
+    fn forget(&mut self, oldest: u32) {
+        let records = &self.records;
+        let Some(Record { iid, producer: key, arrival, .. }) = records.get(oldest) else { return };
+        let (key, arrival) = (*key, *arrival);
         let Some(producer) = self.producers.get_mut(key) else { return };
         let before = producer.memory();
-        let Some(oldest) = producer.by_arrival.remove(place) else { return };
-        let records = &self.records;
-        let iid = records.get(oldest).map_or(&[][..], |record| &record.iid);
+        producer.by_arrival.remove(oldest, &mut |other| arrival_of(records, other).cmp(&arrival));
         producer.by_iid.remove(oldest, &mut |other| records.get(other).map_or(&[][..], |other| &other.iid).cmp(iid));
         self.text_bytes = self.text_bytes.saturating_sub(iid.len());
         self.lists_bytes = (self.lists_bytes + producer.memory()).saturating_sub(before);
-        let is_empty = producer.by_arrival.is_empty();
+        let is_empty = producer.by_arrival.len() == 0;
         self.by_age.remove(oldest, &mut |other| age(records, other).cmp(&age(records, oldest)));
         drop(self.records.remove(oldest));
         if is_empty {
@@ -254,9 +256,12 @@ impl Producers {
         let mut text_bytes = 0;
         let mut lists_bytes = 0;
         for (_, producer) in self.producers.iter() {
-            if producer.by_arrival.is_empty() || producer.by_arrival.len() != producer.by_iid.len() {
+            if producer.by_arrival.len() == 0 || producer.by_arrival.len() != producer.by_iid.len() {
                 return Err(String::from("producers: 1 the lists of a producer differ"));
             }
+            producer
+                .by_arrival
+                .validate(&mut |one, other| arrival_of(&self.records, one).cmp(&arrival_of(&self.records, other)))?;
             let mut last: Option<&[u8]> = None;
             for key in producer.by_iid.iter() {
                 let Some(record) = self.records.get(key) else {
@@ -290,10 +295,15 @@ fn age(records: &Slots<Record>, record: u32) -> (u64, u32) {
     (records.get(record).map_or(0, |record| record.at_ms), record)
 }
 
+/// What orders records by arrival.
+fn arrival_of(records: &Slots<Record>, record: u32) -> u64 {
+    records.get(record).map_or(0, |record| record.arrival)
+}
+
 impl Producer {
     /// The heap bytes of both lists.
     fn memory(&self) -> usize {
-        self.by_iid.memory() + self.by_arrival.capacity() * size_of::<u32>()
+        self.by_iid.memory() + self.by_arrival.memory()
     }
 }
 

@@ -193,12 +193,12 @@ impl Group {
 pub(super) fn write_unit(number: u32, source: Source<'_>, out: &mut ImageWriter<'_>) {
     let mut owners = Owners::NONE;
     let mut records = 0_u64;
-    for (_, record) in source.unit(number) {
+    source.visit(number, &mut |_, record| {
         records += 1;
         if let Some(consumer) = record.consumer() {
             owners.add(consumer);
         }
-    }
+    });
     out.varint(u64::from(number));
     out.varint(owners.len as u64);
     for &owner in owners.keys() {
@@ -206,16 +206,16 @@ pub(super) fn write_unit(number: u32, source: Source<'_>, out: &mut ImageWriter<
     }
     out.varint(records);
     let mut told = Told::NOTHING;
-    for (key, record) in source.unit(number) {
+    source.visit(number, &mut |key, record| {
         out.varint(record.consumer().map_or(0, |consumer| owners.number(consumer)));
         told.write(key, source, out);
-    }
+    });
 }
 
-impl<'a> Source<'a> {
-    /// The records of a unit in the order of pages and slots.
-    fn unit(self, number: u32) -> impl Iterator<Item = (PendingKey, &'a Record)> {
-        pages_of(number).flat_map(|page| self.pages.records_in(page))
+impl Source<'_> {
+    /// Visits the records of a unit in the order of pages and slots.
+    fn visit(self, number: u32, f: &mut dyn FnMut(PendingKey, &Record)) {
+        pages_of(number).for_each(|page| self.pages.visit_page(page, f));
     }
 }
 

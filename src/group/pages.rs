@@ -206,13 +206,15 @@ impl Pages {
         self.table.get(number as usize).map_or(0, |page| usize::from(page.used))
     }
 
-    /// The records of a page in the order of its slots, with their keys.
-    pub(super) fn records_in(&self, number: u32) -> impl Iterator<Item = (PendingKey, &Record)> {
-        let page = self.table.get(number as usize);
-        let free = page.map_or([false; PAGE_RECORDS], Page::free_slots);
-        let records = page.map_or(&[][..], |page| &page.records);
-        let all = (number << SLOT_BITS..).zip(records).zip(free);
-        all.filter(|(_, is_free)| !is_free).map(|(record, _)| record)
+    /// Visits the records of a page in the order of its slots, with their keys.
+    pub(super) fn visit_page(&self, number: u32, f: &mut dyn FnMut(PendingKey, &Record)) {
+        let Some(page) = self.table.get(number as usize) else { return };
+        let free = page.free_slots();
+        for ((key, record), is_free) in (number << SLOT_BITS..).zip(&page.records).zip(free) {
+            if !is_free {
+                f(key, record);
+            }
+        }
     }
 
     #[inline]
