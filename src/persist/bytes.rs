@@ -14,7 +14,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use xxhash_rust::xxh64::{Xxh64, xxh64};
+use xxhash_rust::xxh64::Xxh64;
 
 use crate::memory::OutOfMemory;
 
@@ -126,6 +126,11 @@ impl From<OutOfMemory> for EncodeFault {
     }
 }
 
+/// The checksum of `bytes`. (The library's function for one piece is a second copy of the same code.)
+fn checksum(bytes: &[u8]) -> u64 {
+    checksum_of_two(bytes, &[])
+}
+
 /// The checksum of `front` followed by `back`.
 pub(super) fn checksum_of_two(front: &[u8], back: &[u8]) -> u64 {
     let mut hasher = Xxh64::new(0);
@@ -141,7 +146,7 @@ pub(super) fn checksums_match(stored: u64, computed: u64) -> bool {
 
 /// Puts the checksum of all of `bytes` at their end, for which there has to be room.
 pub(super) fn seal(bytes: &mut Vec<u8>) -> u64 {
-    let checksum = xxh64(bytes, 0);
+    let checksum = checksum(bytes);
     put_u64(bytes, checksum);
     checksum
 }
@@ -156,7 +161,7 @@ impl Seal {
     /// Reads the seal; too few bytes to hold one are torn.
     pub(super) fn of(bytes: &[u8]) -> Result<Seal, DecodeFault> {
         let (body, stored) = bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or_else(|| torn(bytes, CHECKSUM_BYTES))?;
-        Ok(Seal { stored: u64::from_le_bytes(*stored), computed: xxh64(body, 0) })
+        Ok(Seal { stored: u64::from_le_bytes(*stored), computed: checksum(body) })
     }
 }
 
