@@ -148,7 +148,11 @@ fn parse_part(digits: &[u8]) -> Option<u64> {
         if digit > 9 {
             return None;
         }
-        value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
+        // Not `checked_mul`, which on 32 bits is a multiplication of 128 bits for each digit.
+        if value > u64::MAX / 10 {
+            return None;
+        }
+        value = (value * 10).checked_add(u64::from(digit))?;
     }
     Some(value)
 }
