@@ -19,13 +19,9 @@ export class Reader {
     this.sum = (this.sum + text.charCodeAt(text.length - 1) + text.length) | 0
   }
 
-  /** An entry of this package. */
-  entry(entry) {
-    this.text(entry.id)
-    for (const [name, value] of entry.pairs) {
-      this.text(name)
-      this.text(value)
-    }
+  /** An entry of this package: names and values in one list, as the others have them. */
+  entry({ id, flat }) {
+    this.array([id, flat])
   }
 
   /** An entry as ioredis gives it. */

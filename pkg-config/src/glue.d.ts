@@ -36,5 +36,6 @@ declare module '*.wasm' {
 
 /** What Node, Deno and Bun have. */
 declare var process:
-  | { getBuiltinModule?: (name: 'zlib') => { gunzipSync(bytes: Uint8Array): Uint8Array<ArrayBuffer> } | undefined }
+  | { getBuiltinModule?: (name: 'zlib') => { gunzipSync(bytes: Uint8Array): Uint8Array } | undefined }
   | undefined
+declare var Buffer: { from(text: string, encoding: 'base64'): Uint8Array } | undefined

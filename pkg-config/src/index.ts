@@ -2,6 +2,7 @@
 
 import inline from 'brooklet-inline'
 import { openWith } from './open.js'
+import { unpack } from './packing.js'
 
 export { ClosedError, EngineError, RedisError } from './errors.js'
 
@@ -19,18 +20,17 @@ function load(): Promise<WebAssembly.Module> {
 }
 
 async function compile(): Promise<WebAssembly.Module> {
-  const text = atob(inline)
-  const gzip = new Uint8Array(text.length)
-  for (let at = 0; at < text.length; at++) gzip[at] = text.charCodeAt(at)
-  return WebAssembly.compile(await inflate(gzip))
+  return WebAssembly.compile(unpack(await inflate(inline)))
 }
 
-/**
- * Inflates what was gzipped. Where there is Node's own library, it does so ten milliseconds sooner than streams, which
- * Node loads only when they are first used.
- */
-async function inflate(gzip: Uint8Array<ArrayBuffer>): Promise<BufferSource> {
+/** The bytes of a gzip in base64. */
+async function inflate(base64: string): Promise<Uint8Array> {
+  // Node loads its web streams only when they are first used, which takes it ten milliseconds. Its own are there.
   const zlib = globalThis.process?.getBuiltinModule?.('zlib')
-  if (zlib !== undefined) return zlib.gunzipSync(gzip)
-  return new Response(new Blob([gzip]).stream().pipeThrough(new DecompressionStream('gzip'))).arrayBuffer()
+  if (zlib !== undefined) return zlib.gunzipSync(globalThis.Buffer!.from(base64, 'base64'))
+  const text = atob(base64)
+  const gzip = new Uint8Array(text.length)
+  for (let at = 0; at < text.length; at++) gzip[at] = text.charCodeAt(at)
+  const stream = new Blob([gzip]).stream().pipeThrough(new DecompressionStream('gzip'))
+  return new Uint8Array(await new Response(stream).arrayBuffer())
 }

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::mem::ManuallyDrop;
 
 use brooklet::{Config, Outcome, Position, Reply, Session, WaiterId};
 use brooklet_web::Host;
@@ -18,7 +19,8 @@ const REQUEST_BYTES_KEPT: usize = 1 << 20;
 /// One database, as JavaScript sees it; see the head of this crate.
 #[wasm_bindgen]
 pub struct Door {
-    host: Host,
+    /// An instance goes as a whole, with its memory: code that takes an engine apart would never run.
+    host: ManuallyDrop<Host>,
     request: Vec<u8>,
     reply: Reply,
     answer: Box<Answer>,
@@ -33,7 +35,7 @@ impl Door {
         let Ok(host) = Host::in_memory(Config::default()) else {
             throw_str("brooklet needs crypto.getRandomValues, which this platform does not have");
         };
-        Door { host, request: Vec::new(), reply: Reply::new(), answer: Box::default() }
+        Door { host: ManuallyDrop::new(host), request: Vec::new(), reply: Reply::new(), answer: Box::default() }
     }
 
     /// Makes room for a request of so many bytes and says where to write it; 0 if there is no memory. What was
@@ -114,7 +116,8 @@ impl Door {
             idempotent_seconds,
             idempotent_entries_max,
         ];
-        self.host.configure(configured(self.host.config().clone(), limits));
+        let config = configured(self.host.config().clone(), limits);
+        self.host.configure(config);
     }
 
     /// Writes memory, waiting readers and what was counted as a reply.
