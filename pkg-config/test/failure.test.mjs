@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { open as openInline } from 'brooklet'
 import { EngineError, open } from 'brooklet/slim'
 import { CALLS, objectsOf, perform } from './support/calls.mjs'
 import { settle, until, waitingReaders } from './support/tools.mjs'
@@ -122,13 +123,30 @@ test('a trap between two calls is told, too', async () => {
 })
 
 test('without random numbers there is no database', async () => {
-  const { getRandomValues } = crypto
-  crypto.getRandomValues = () => {
+  const before = Object.getOwnPropertyDescriptor(globalThis, 'crypto')
+  const failing = () => {
     throw new Error('no randomness here')
   }
-  try {
-    await assert.rejects(async () => open({ wasm }), /crypto.getRandomValues/)
-  } finally {
-    crypto.getRandomValues = getRandomValues
+  const platforms = [undefined, {}, { getRandomValues: undefined }, { getRandomValues: failing }]
+  for (const platform of platforms) {
+    for (const begin of [() => open({ wasm }), () => openInline()]) {
+      Object.defineProperty(globalThis, 'crypto', { value: platform, configurable: true })
+      const db = begin()
+      try {
+        const early = [db.stream('s').add({ a: 1 }), db.call('PING'), db.stream('s').read().next()]
+        const reason = await db.then(assert.fail, (reason) => reason)
+        assert.ok(reason instanceof Error)
+        assert.equal(reason.message, 'brooklet needs crypto.getRandomValues, which this platform does not have')
+        for (const call of early) await assert.rejects(call, (error) => error === reason)
+      } finally {
+        Object.defineProperty(globalThis, 'crypto', before)
+      }
+      await assert.rejects(db.call('PING'), /crypto.getRandomValues/)
+      await db.close()
+    }
   }
+  // What could not be opened leaves nothing behind.
+  const db = await open({ wasm })
+  assert.equal(await db.call('PING'), 'PONG')
+  await db.close()
 })
