@@ -14,6 +14,7 @@ import Redis from 'ioredis'
 import RedisMock from 'ioredis-mock'
 import { open } from '../dist/index.js'
 import { fields, Reader, words } from './data.mjs'
+import { openPages } from './page.mjs'
 import { digits, inTurn, Rounds, table } from './rounds.mjs'
 
 const here = dirname(fileURLToPath(import.meta.url))
@@ -230,24 +231,26 @@ async function readGroups() {
   row('`for await (m of group.read)`, `m.ack()`', loop, 'the same', theirs)
 }
 
-/** How long a page or a program waits before it can begin. */
+/** How long a program or a page waits before it can begin. */
 async function openings() {
-  const alone = []
-  const all = []
-  for (let turn = 0; turn < 15; turn++) {
-    const told = JSON.parse(execFileSync(process.execPath, [join(here, 'opening.mjs')], { encoding: 'utf8' }))
-    alone.push(told.open)
-    all.push(told.all)
-  }
-  const median = (times) => times.toSorted((one, other) => one - other)[Math.floor(times.length / 2)]
-  const verdict = `< 20 ms: ${median(alone) < 20 ? 'reached' : 'missed'}`
-  table(
-    ['first `open()` of a process', 'median ms', 'longest of 15', 'target'],
-    [
-      ['`await open()`', median(alone).toFixed(1), Math.max(...alone).toFixed(1), verdict],
-      ['with loading the package', median(all).toFixed(1), Math.max(...all).toFixed(1), ''],
-    ],
+  const count = 15
+  const processes = Array.from({ length: count }, () =>
+    JSON.parse(execFileSync(process.execPath, [join(here, 'opening.mjs')], { encoding: 'utf8' })),
   )
+  const pages = await openPages(count)
+  const lines = []
+  const lineOf = (where, what, told, target) => {
+    const times = told.toSorted((one, other) => one - other)
+    const median = times[Math.floor(count / 2)]
+    const verdict = target === undefined ? '' : `< ${target} ms: ${median < target ? 'reached' : 'missed'}`
+    lines.push([where, what, median.toFixed(1), times.at(-1).toFixed(1), verdict])
+  }
+  for (const [where, told] of [['Node', processes], [`Chromium ${pages?.version}`, pages?.told]]) {
+    if (told === undefined) continue
+    lineOf(where, '`await open()`', told.map(({ open }) => open), 20)
+    lineOf('', 'with loading the package', told.map(({ all }) => all))
+  }
+  table(['first of a process or page', '', 'median ms', `longest of ${count}`, 'target'], lines)
 }
 
 /** What is to be downloaded. */
