@@ -17,7 +17,7 @@ pub(super) fn run(call: &mut Call<'_, '_>) -> Result<(), Error> {
     };
     let mut ids = ids::parse(args.rest())?;
     let (_, pending) = found_group(call.engine, found)?;
-    ids.retain(|&id| pending.is_pending(id));
+    pending.retain_pending(&mut ids);
     let repeats = Repeats::new(&ids)?;
     let acknowledged = (0..ids.len()).filter(|&place| !repeats.is_repeated(place)).count();
     if acknowledged > 0 {

@@ -226,6 +226,11 @@ impl Group {
         self.pending.find(id).is_some()
     }
 
+    /// Keeps those IDs that are pending.
+    pub(crate) fn retain_pending(&self, ids: &mut Vec<EntryId>) {
+        self.pending.retain_pending(ids);
+    }
+
     pub(crate) fn first_pending(&self) -> Option<EntryId> {
         self.pending.first()
     }

@@ -238,6 +238,21 @@ impl PendingList {
         self.search(id).1
     }
 
+    /// Keeps those IDs that are pending. Mostly they come as they were delivered, one behind the other: each is looked
+    /// for behind the one before it, and searched for only if it is not there.
+    pub(super) fn retain_pending(&self, ids: &mut Vec<EntryId>) {
+        let mut behind = self.by_id.iter();
+        ids.retain(|&id| {
+            let next = behind.next().and_then(|key| self.pages.get(key));
+            if next.is_some_and(|record| record.id() == id) {
+                return true;
+            }
+            let (place, found) = self.search(id);
+            behind = self.by_id.iter_from(place);
+            found.is_some() && behind.next().is_some()
+        });
+    }
+
     #[inline]
     pub(super) fn get(&self, key: PendingKey) -> Option<Pending> {
         let record = self.pages.get(key)?;

@@ -109,6 +109,27 @@ impl Pair {
         assert_eq!(self.group.pending(from).map(plain), self.naive.get(id));
         assert_eq!(self.group.is_pending(from), self.naive.get(id).is_some());
     }
+
+    /// A list of IDs as somebody may acknowledge it: runs as they stand in the list, jumps back and ahead, repetitions,
+    /// and IDs that are not pending.
+    fn check_retained(&self, dice: &mut Dice) {
+        let by_id = self.naive.by_id();
+        let mut at = 0;
+        let mut ids = Vec::new();
+        for _ in 0..dice.below(20) {
+            at = match dice.below(8) {
+                0 => dice.below(by_id.len() as u64 + 1) as usize,
+                1 => at.saturating_sub(1),
+                2 => at,
+                _ => at + 1,
+            };
+            let (ms, seq) = by_id.get(at).map_or((u64::MAX, 0), |entry| entry.id);
+            ids.push(EntryId::new(ms, if dice.below(8) == 0 { seq + 1 } else { seq }));
+        }
+        let expected: Vec<EntryId> = ids.iter().copied().filter(|&id| self.group.is_pending(id)).collect();
+        self.group.retain_pending(&mut ids);
+        assert_eq!(ids, expected);
+    }
 }
 
 #[test]
@@ -175,6 +196,7 @@ fn random_changes_agree_with_the_oracle() {
             }
             pair.check();
             pair.check_from((dice.below(next_ms + 1), dice.below(9)), pair.consumers[0]);
+            pair.check_retained(&mut dice);
         }
         pair.naive.by_id().iter().for_each(|entry| pair.forget(entry.id));
         pair.check();
