@@ -11,6 +11,7 @@ mod support;
 mod groups;
 mod javascript;
 mod live;
+mod randomness;
 mod streams;
 mod timers;
 
