@@ -85,7 +85,7 @@ impl Client {
     pub(super) fn write(&mut self, request: &[u8]) {
         let address = self.door.room(request.len());
         assert!(!address.is_null());
-        bytes_at(address.addr(), request.len()).copy_from(request);
+        view_at(address.addr(), request.len()).copy_from(request);
     }
 
     /// The next reader that has its reply: its number and the reply.
@@ -106,7 +106,7 @@ impl Client {
         let block = words_at(self.door.answer().addr(), 16);
         let wide = |low: usize| u64::from(block[low]) | u64::from(block[low + 1]) << 32;
         let words = words_at(block[0] as usize, block[1] as usize);
-        let text = bytes_at(block[2] as usize, block[3] as usize).to_vec();
+        let text = bytes_at(block[2] as usize, block[3] as usize);
         let deadline_ms = Some(wide(9)).filter(|deadline| *deadline != u64::MAX);
         Answer { reply: show(&words, &text), is_ascii: block[4] == 1, position: wide(5), waiter: wide(7), deadline_ms }
     }
@@ -133,12 +133,22 @@ fn write_length(request: &mut Vec<u8>, length: usize) {
 }
 
 /// A view of the memory, made anew each time, as the door demands.
-fn bytes_at(address: usize, length: usize) -> Uint8Array {
+fn view_at(address: usize, length: usize) -> Uint8Array {
     Uint8Array::new_with_byte_offset_and_length(&buffer(), address as u32, length as u32)
 }
 
+/// Room comes before the view: to allocate it may make the memory grow.
+fn bytes_at(address: usize, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    view_at(address, length).copy_to(&mut bytes);
+    bytes
+}
+
 fn words_at(address: usize, length: usize) -> Vec<u32> {
-    Uint32Array::new_with_byte_offset_and_length(&buffer(), address as u32, length as u32).to_vec()
+    let mut words = vec![0; length];
+    let view = Uint32Array::new_with_byte_offset_and_length(&buffer(), address as u32, length as u32);
+    view.copy_to(&mut words);
+    words
 }
 
 fn buffer() -> JsValue {
