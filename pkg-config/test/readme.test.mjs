@@ -1,4 +1,4 @@
-// The README's programs are run as they stand there, and its figures are those of what was built.
+// The programs of the READMEs are run as they stand there, and their figures are those of what was built.
 
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
@@ -9,7 +9,9 @@ import { gzipSync } from 'node:zlib'
 
 const root = new URL('../', import.meta.url)
 const text = readFileSync(new URL('README.md', root), 'utf8')
-const programs = [...text.matchAll(/^```js\n([^]*?)^```$/gm)].map(([, program]) => program)
+const above = readFileSync(new URL('../README.md', root), 'utf8')
+const programsOf = (text) => [...text.matchAll(/^```js\n([^]*?)^```$/gm)].map(([, program]) => program)
+const programs = programsOf(text)
 
 test('the README has programs, the first of ten lines', () => {
   assert.ok(programs.length >= 5, `${programs.length}`)
@@ -17,8 +19,10 @@ test('the README has programs, the first of ten lines', () => {
   assert.ok(lines.length <= 10, `${lines.length} lines`)
 })
 
-programs.forEach((program, place) => {
-  test(`program ${place + 1} of the README runs, and prints what it says`, async () => {
+test('the README of the repository has a program', () => assert.ok(programsOf(above).length > 0))
+
+;[...programs, ...programsOf(above)].forEach((program, place) => {
+  test(`program ${place + 1} of the READMEs runs, and prints what it says`, async () => {
     const options = { cwd: root, timeout: 60_000 }
     const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], options)
     const printed = [...program.matchAll(/^\/\/ prints (.*)$/gm)].map(([, line]) => line)
@@ -37,6 +41,7 @@ test('the sizes in the README are those of the files', () => {
     const bytes = gzipSync(readFileSync(new URL(`dist/${name}`, root)), { level: 9 }).length
     assert.ok(Math.abs(bytes / 1000 - told) < 3, `${name} has ${bytes} bytes, and the README says ${told} KB`)
   }
+  assert.equal(/Deno and Bun, in (\d+) KB/.exec(above)?.[1], sizes['index.js'].exec(text)[1])
 })
 
 test('every method and option that the README names in a sentence is there', () => {
