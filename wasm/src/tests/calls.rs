@@ -191,6 +191,15 @@ fn names_of_streams_are_told() {
     client.door.streams();
     let reply = client.answer().reply;
     assert!(["[a b]", "[b a]"].contains(&reply.as_str()), "{reply}");
+    // More than a reply may hold is an error, as for a command.
+    client.configure(&[(REPLY_BYTES_MAX, 1000.0)]);
+    let long = "x".repeat(500);
+    client.run(&format!("XADD one-{long} 1-1 f v"));
+    client.door.streams();
+    assert!(client.answer().reply.contains(&long));
+    client.run(&format!("XADD two-{long} 1-1 f v"));
+    client.door.streams();
+    assert_eq!(client.answer().reply, "-OOM the reply has no room for the names of all streams");
 }
 
 #[wasm_bindgen_test]

@@ -229,6 +229,9 @@ async fn counts_are_totals() {
     // No more was fetched than was asked for.
     assert_eq!(pending(&group).await, []);
     assert!(group.read("c").count(0).next().await.unwrap().is_none());
+    // One is the least that is fetched at once.
+    next(&mut group.read("c").ahead(0)).await;
+    assert_eq!(pending(&group).await, [(13, of("c"), 1)]);
 }
 
 #[wasm_bindgen_test]

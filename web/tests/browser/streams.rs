@@ -265,6 +265,33 @@ async fn memory_has_a_limit() {
     assert!(stream.add(&[("a", "b")]).await.is_ok());
 }
 
+/// What XINFO STREAM says of a stream with six entries of 400 bytes, by title.
+async fn told(options: Options) -> impl Fn(&str) -> Value {
+    let db = Brooklet::open(options).unwrap();
+    let stream = db.stream("s");
+    for _ in 0..6 {
+        stream.add(&[("text", "x".repeat(400).as_str())]).await.unwrap();
+    }
+    let Ok(Value::Map(pairs)) = db.call(&["XINFO", "STREAM", "s"]).await else { panic!("it is a map") };
+    move |title| pairs.iter().find(|(name, _)| *name == bulk(title)).unwrap().1.clone()
+}
+
+#[wasm_bindgen_test]
+async fn databases_are_as_their_options_say() {
+    let defaults = told(Options::default()).await;
+    assert_eq!(defaults("radix-tree-keys"), Value::Integer(1));
+    let by_entries = told(Options { node_entries_max: 2, ..Options::default() }).await;
+    assert_eq!(by_entries("radix-tree-keys"), Value::Integer(3));
+    let by_bytes = told(Options { node_bytes_max: 100, ..Options::default() }).await;
+    assert_eq!(by_bytes("radix-tree-keys"), Value::Integer(6));
+    let idempotent = Options { idempotent_seconds: 7, idempotent_entries_max: 5, ..Options::default() };
+    let idempotent = told(idempotent).await;
+    assert_eq!((idempotent("idmp-duration"), idempotent("idmp-maxsize")), (Value::Integer(7), Value::Integer(5)));
+    let db = Brooklet::open(Options { reply_bytes_max: 1000, ..Options::default() }).unwrap();
+    let error = db.call(&["ECHO", "x".repeat(1000).as_str()]).await.unwrap_err();
+    assert!(error.to_string().contains("the reply would be larger than 1000 bytes"), "{error}");
+}
+
 #[wasm_bindgen_test]
 async fn an_inspection_shows_what_there_is() {
     let db = open();

@@ -156,4 +156,10 @@ fn nothing_is_left_behind() {
         }
         assert_eq!(timers.delays(), [0.0; 0], "{how}");
     }
+    // Nobody waits, and something would expire later.
+    let db = open();
+    drop(db.call(&["SET", "text", "x", "PX", "100000"]));
+    assert_eq!(timers.delays().len(), 1);
+    drop(db);
+    assert_eq!(timers.delays(), [0.0; 0]);
 }
