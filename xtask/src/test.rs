@@ -64,7 +64,13 @@ fn lint(_: &mut Run) -> Result {
     // What is compiled for wasm alone, the tests in browsers among it.
     need_target(WASM)?;
     let mut command = cargo(&["clippy", "--all-targets", "--locked", "--target", WASM]);
-    run_child(command.args(web::CRATES).args(["--", "-D", "warnings"]))
+    run_child(command.args(web::CRATES).args(["--", "-D", "warnings"]))?;
+    // The library without what applications may switch off; by default it has all.
+    for features in ["", "async"] {
+        let mut command = cargo(&["clippy", "--package", "brooklet-web", "--no-default-features", "--locked"]);
+        run_child(command.args(["--features", features, "--target", WASM, "--", "-D", "warnings"]))?;
+    }
+    Ok(())
 }
 
 /// Private items too: they are what a reader of the source follows, and a link that leads nowhere is a warning.
