@@ -12,8 +12,9 @@
 //
 // *Layout.* For each stream its length, four bytes, lowest first; then the streams in their order.
 //
-// *Invariant.* unpack(pack(module)) is the module, byte by byte. That holds even for an instruction that is not known
-// here: the walk takes what is behind it for something else, but the same in both directions. build.mjs makes sure.
+// *Invariant.* unpack(pack(module)) is the module, byte by byte. An instruction that is not known here is no danger to
+// that: what is behind it is taken for something else, but for the same in both directions, or the walk loses its way
+// and pack() fails. build.mjs makes sure.
 
 /** Kinds of bytes; a stream for each. (Other orders are up to a hundredth larger.) */
 const REST = 0
@@ -127,7 +128,8 @@ export function pack(module: Uint8Array): Uint8Array {
   let at = 0
   walk(
     (kind, mask) => {
-      const byte = module[at++]!
+      const byte = module[at++]
+      if (byte === undefined) throw new Error('the module has what is not known here: src/packing.ts has to follow')
       streams[kind]!.push(byte ^ mask)
       return byte
     },
