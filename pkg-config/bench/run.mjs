@@ -14,7 +14,7 @@ import Redis from 'ioredis'
 import RedisMock from 'ioredis-mock'
 import { open } from '../dist/index.js'
 import { fields, Reader, words } from './data.mjs'
-import { openPages } from './page.mjs'
+import { openPages, openProcesses } from './openings.mjs'
 import { digits, inTurn, Rounds, table } from './rounds.mjs'
 
 const here = dirname(fileURLToPath(import.meta.url))
@@ -234,9 +234,7 @@ async function readGroups() {
 /** How long a program or a page waits before it can begin. */
 async function openings() {
   const count = 15
-  const processes = Array.from({ length: count }, () =>
-    JSON.parse(execFileSync(process.execPath, [join(here, 'opening.mjs')], { encoding: 'utf8' })),
-  )
+  const processes = openProcesses(count)
   const pages = await openPages(count)
   const lines = []
   const lineOf = (where, what, told, target) => {

@@ -5,7 +5,7 @@ import { getEventListeners } from 'node:events'
 import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { bytes, collect, database, isPending, settle, until, waitingReaders } from './support/tools.mjs'
+import { bytes, collect, database, isPending, settle, until, waitingReaders, warningsOf } from './support/tools.mjs'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc')
@@ -350,10 +350,7 @@ test('a signal that is used again and again has no listeners left', async (t) =>
 })
 
 test('one signal may end any number of reads', async (t) => {
-  const warnings = []
-  const warn = (warning) => warnings.push(warning.name)
-  process.on('warning', warn)
-  t.after(() => process.off('warning', warn))
+  const warnings = warningsOf(t)
   const db = await database(t)
   const group = await db.stream('s').group('g')
   const controller = new AbortController()

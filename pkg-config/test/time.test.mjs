@@ -5,7 +5,7 @@ import { execFile } from 'node:child_process'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { open } from 'brooklet'
-import { database, isPending, settle, until, waitingReaders } from './support/tools.mjs'
+import { database, isPending, settle, until, waitingReaders, warningsOf } from './support/tools.mjs'
 
 const row = { a: 'x' }
 
@@ -42,10 +42,7 @@ test('a time that moves further away, or comes nearer, is kept', async (t) => {
 })
 
 test('a deadline beyond what platforms count does not come at once', async (t) => {
-  const warnings = []
-  const warn = (warning) => warnings.push(warning.name)
-  process.on('warning', warn)
-  t.after(() => process.off('warning', warn))
+  const warnings = warningsOf(t)
   const db = await database(t)
   const controller = new AbortController()
   const { signal } = controller

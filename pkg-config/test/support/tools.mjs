@@ -56,3 +56,12 @@ export function randomNumbers(seed) {
 }
 
 export const bytes = (...values) => Uint8Array.from(values)
+
+/** The names of the warnings that the process gives until the test ends. */
+export function warningsOf(t) {
+  const names = []
+  const note = ({ name }) => names.push(name)
+  process.on('warning', note)
+  t.after(() => process.off('warning', note))
+  return names
+}

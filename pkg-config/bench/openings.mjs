@@ -1,6 +1,7 @@
-// Opens a database in pages of Chromium, each of them in a context of its own, and says how long that took, in
-// milliseconds: `open()` alone, and together with loading the package from a server next door.
+// How long it takes to open a database where nothing was opened before, in milliseconds: `open()` alone, and together
+// with loading the package; in processes of Node, and in pages of Chromium, which load it from a server next door.
 
+import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { delimiter, join } from 'node:path'
@@ -9,7 +10,15 @@ import { chromium } from 'playwright-core'
 
 const dist = fileURLToPath(new URL('../dist/', import.meta.url))
 
-/** Opens so many pages; null if there is no Chromium. */
+/** Opens in so many processes. */
+export function openProcesses(count) {
+  const program = `const told = await (${openOne})('${new URL('../dist/index.js', import.meta.url)}')
+    console.log(JSON.stringify(told))`
+  const words = ['--input-type=module', '--eval', program]
+  return Array.from({ length: count }, () => JSON.parse(execFileSync(process.execPath, words, { encoding: 'utf8' })))
+}
+
+/** Opens in so many pages, each in a context of its own; null if there is no Chromium. */
 export async function openPages(count) {
   const executablePath = process.env.PATH.split(delimiter).map((folder) => join(folder, 'chromium')).find(existsSync)
   if (executablePath === undefined) return null
@@ -26,7 +35,7 @@ export async function openPages(count) {
       const context = await browser.newContext()
       const page = await context.newPage()
       await page.goto(`http://127.0.0.1:${server.address().port}/`)
-      told.push(await page.evaluate(openOne))
+      told.push(await page.evaluate(openOne, '/index.js'))
       await context.close()
     }
     return { version: browser.version(), told }
@@ -36,9 +45,10 @@ export async function openPages(count) {
   }
 }
 
-async function openOne() {
+/** Loads the package and opens a database, in a process or a page: it stands by itself. */
+async function openOne(address) {
   const start = performance.now()
-  const { open } = await import('/index.js')
+  const { open } = await import(address)
   const loaded = performance.now()
   const database = await open()
   const opened = performance.now()
