@@ -47,6 +47,7 @@ rmSync(dist, { recursive: true, force: true })
 mkdirSync(generated, { recursive: true })
 mkdirSync(dist, { recursive: true })
 
+console.log('compiling the engine; the first time this takes minutes')
 compile()
 shrink()
 writeFileSync(join(generated, 'glue.js'), factory(readFileSync(join(generated, 'engine.js'), 'utf8')))
