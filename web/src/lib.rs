@@ -73,6 +73,7 @@ extern crate alloc;
 mod client;
 mod growth;
 mod host;
+pub mod storage;
 
 #[cfg(feature = "async")]
 pub use brooklet::{EntryId, Value};
