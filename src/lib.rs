@@ -30,7 +30,7 @@ mod sort;
 mod sorted_keys;
 mod stream;
 
-pub use command::{CommandDocumentation, CommandFlags, CommandInfo, KeyPositions, commands};
+pub use command::{CommandDocumentation, CommandFlags, CommandInfo, KeyPositions, command, commands};
 pub use engine::{
     CommandStatistics, Config, Engine, Outcome, PartNames, Position, Ready, ReplayError, Session, SnapshotStep,
     Statistics, WaiterId,

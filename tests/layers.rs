@@ -60,14 +60,21 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
 ];
 
 /// The same for `web/src/`: what the npm door stands on knows nothing of what Rust applications use.
-const WEB_LAYERS: &[(&str, &[&[&str]])] = &[("growth", &[]), ("host", &[&["growth"]]), ("client", &[&["host"]])];
+const WEB_LAYERS: &[(&str, &[&[&str]])] = &[
+    ("growth", &[]),
+    ("storage", &[]),
+    ("pump", &[&["storage"]]),
+    ("host", &[&["growth", "storage", "pump"]]),
+    ("client", &[&["host"]]),
+];
 
 /// The same for `wasm/src/`.
 const WASM_LAYERS: &[(&str, &[&[&str]])] = &[
     ("answer", &[]),
     ("request", &[]),
     ("options", &[]),
-    ("door", &[&["answer", "request", "options"]]),
+    ("storage", &[]),
+    ("door", &[&["answer", "request", "options", "storage"]]),
     ("tests", &[&["door", "options"]]),
 ];
 
@@ -76,12 +83,15 @@ const WASM_LAYERS: &[(&str, &[&[&str]])] = &[
 const CRATES: &[(&str, &[&str])] = &[
     ("web/src/lib.rs", &["brooklet", "serde"]),
     ("web/src/growth.rs", &[]),
+    ("web/src/storage.rs", &["brooklet"]),
+    ("web/src/pump/", &["brooklet"]),
     ("web/src/host.rs", &["brooklet", "getrandom"]),
     ("web/src/client/timer.rs", &["js_sys", "wasm_bindgen"]),
     ("web/src/client/js.rs", &["serde", "serde_wasm_bindgen", "wasm_bindgen"]),
     ("web/src/client/", &["brooklet", "serde"]),
     ("wasm/src/tests/", &["js_sys", "std", "wasm_bindgen", "wasm_bindgen_test"]),
     ("wasm/src/door.rs", &["brooklet", "brooklet_web", "wasm_bindgen"]),
+    ("wasm/src/storage.rs", &["brooklet_web", "wasm_bindgen"]),
     ("wasm/src/lib.rs", &["rlsf"]),
     ("wasm/src/", &["brooklet", "brooklet_web"]),
 ];

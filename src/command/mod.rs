@@ -56,7 +56,7 @@ mod xrevrange;
 mod xsetid;
 mod xtrim;
 
-pub use table::{CommandDocumentation, CommandFlags, CommandInfo, KeyPositions, commands};
+pub use table::{CommandDocumentation, CommandFlags, CommandInfo, KeyPositions, command, commands};
 
 /// What a blocked reader waits for.
 #[derive(Default)]

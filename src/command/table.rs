@@ -81,6 +81,11 @@ pub fn commands() -> &'static [CommandInfo] {
     TABLE
 }
 
+/// The command that these words call, subcommands resolved, if there is one.
+pub fn command(argv: &[&[u8]]) -> Option<&'static CommandInfo> {
+    find(argv).ok().map(|(_, command)| command)
+}
+
 /// The longest name in the table.
 const NAME_BYTES_MAX: usize = 24;
 

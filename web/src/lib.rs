@@ -73,6 +73,7 @@ extern crate alloc;
 mod client;
 mod growth;
 mod host;
+mod pump;
 pub mod storage;
 
 #[cfg(feature = "async")]
@@ -86,3 +87,4 @@ pub use client::{
 #[cfg(feature = "serde")]
 pub use client::{from_js, to_js};
 pub use host::{Host, OpenError};
+pub use pump::{Condition, Durability, End, Notify, StorageOptions, Urgency};
