@@ -98,7 +98,9 @@ function factory(glue) {
   const [door] = /^export class Door {[^]*?^}\n/m.exec(text) ?? ['']
   const call = /^ {8}(?:const ret = )?wasm\.door_(\w+)\((?:this\.__wbg_ptr)?(?:(?:, )?\w+)*\);$/gm
   const names = [...door.matchAll(call)]
-  const expected = 'advance answer call cancel configure exec new room statistics streams take'
+  const expected =
+    'advance answer answered call cancel close configure drive durability exec flush hold new open released room ' +
+    'statistics store streams take'
   if (names.map(([, name]) => name).sort().join(' ') !== expected || /FromWasm|ToWasm|addHeapObject/.test(door)) {
     throw new Error("the door's methods are not what they were: door.ts and build.mjs have to follow.")
   }
@@ -174,10 +176,10 @@ async function bundle() {
 
 /** Writes the types: each file as it is, and once more for CommonJS. */
 function declare() {
-  for (const name of ['index', 'slim']) {
+  for (const name of ['index', 'slim', 'storage']) {
     const text = readFileSync(join(here, 'types', `${name}.d.ts`), 'utf8')
     writeFileSync(join(dist, `${name}.d.ts`), text)
-    writeFileSync(join(dist, `${name}.d.cts`), text.replaceAll("'./index.js'", "'./index.cjs'"))
+    writeFileSync(join(dist, `${name}.d.cts`), text.replaceAll(/'\.\/(index|storage)\.js'/g, "'./$1.cjs'"))
   }
   cpSync(join(here, 'types', 'engine.d.wasm.ts'), join(dist, 'engine.d.wasm.ts'))
   for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) cpSync(join(root, licence), join(here, licence))

@@ -1,6 +1,6 @@
 // A database: streams by name, any command, and its end.
 
-import type { Inspection, Limits, MultiReply, Name, Opening, ReadOptions, Reply, Value } from '../types/index.js'
+import type { CallOptions, Durability, DurabilityInfo, Inspection, Limits, MultiReply, Name, Opening, ReadOptions, Reply, Value } from '../types/index.js'
 import { LIMITS } from './door.js'
 import { type Entry, isSame } from './entry.js'
 import { Handle } from './handle.js'
@@ -9,6 +9,7 @@ import type { Live } from './live.js'
 import { checked, kept, read, refuse } from './options.js'
 import { READ_OPTIONS, type Source, readOn, source } from './read.js'
 import type { Words } from './request.js'
+import { DURABLE, USUAL, WRITTEN, levelOf } from './stored.js'
 import { Stream } from './stream.js'
 
 /** Commands about the state of a connection, which a call does not have. */
@@ -23,15 +24,16 @@ export class Database extends Handle {
 
   async call(...given: unknown[]): Promise<unknown> {
     const isList = Array.isArray(given[0])
-    const { signal } = read('signal', isList ? (given[1] as { signal?: AbortSignal }) : undefined)
+    const { signal, durability } = read('signal durability', isList ? (given[1] as CallOptions) : undefined)
     const words = command(isList ? given[0] : given)
-    return this.engine_.waitFor_(words, (reader) => reader.value_() as Reply, signal)
+    return this.engine_.waitFor_(words, (reader) => reader.value_() as Reply, signal, levelOf(durability))
   }
 
-  async multi(commands: Iterable<unknown>): Promise<unknown> {
+  async multi(commands: Iterable<unknown>, given?: { durability?: Durability | undefined }): Promise<unknown> {
     checked('commands', commands)
+    const { durability } = read('durability', given)
     const batch = Array.from(commands, command)
-    return this.engine_.exec_(batch, (reader) => reader.value_() as MultiReply[])
+    return this.engine_.exec_(batch, (reader) => reader.value_() as MultiReply[], levelOf(durability))
   }
 
   read(
@@ -51,7 +53,11 @@ export class Database extends Handle {
   }
 
   async inspect(): Promise<Inspection> {
-    return this.engine_.enter_(() => inspect(this.engine_))
+    return this.engine_.enter_(async () => {
+      const inspection = inspect(this.engine_)
+      await this.engine_.stored_?.settled_(USUAL)
+      return inspection
+    })
   }
 
   async configure(given: Limits): Promise<void> {
@@ -60,7 +66,35 @@ export class Database extends Handle {
   }
 
   async flush(): Promise<void> {
-    await this.engine_.enter_(() => {})
+    await this.engine_.enter_(() => this.engine_.stored_?.store_(WRITTEN))
+  }
+
+  async sync(): Promise<void> {
+    await this.engine_.enter_(() => this.engine_.stored_?.store_(DURABLE))
+  }
+
+  async durability(): Promise<DurabilityInfo | null> {
+    return this.engine_.enter_(async () => {
+      const { stored_ } = this.engine_
+      if (stored_ === undefined) return null
+      const { end: _, isLossy, wasClean, ...told } = stored_.told_()
+      const flags = { isLossy: isLossy > 0, wasClean: wasClean > 0 }
+      return { storage: stored_.storage_.name, ...told, ...flags, ...(await stored_.storage_.describe?.()) }
+    })
+  }
+
+  async destroy(): Promise<void> {
+    const { stored_ } = this.engine_
+    await this.close()
+    await stored_?.storage_.destroy?.()
+  }
+
+  addEventListener(...listener: Parameters<EventTarget['addEventListener']>): void {
+    this.engine_.events_.addEventListener(...listener)
+  }
+
+  removeEventListener(...listener: Parameters<EventTarget['removeEventListener']>): void {
+    this.engine_.events_.removeEventListener(...listener)
   }
 
   close(): Promise<void> {

@@ -11,15 +11,17 @@
 // 1. After each call into the instance the views are whole; nobody keeps one across a call.
 // 2. Nothing is called in an instance that has thrown.
 
-import { type Exports, type Method, glue } from 'brooklet-glue'
+import { type Client, type Exports, type Method, glue } from 'brooklet-glue'
 import type { Limits } from '../types/index.js'
 import { EngineError, RedisError } from './errors.js'
 import { Reader } from './reply.js'
 import { LENGTH_BYTES, type Words, measure, write, writeLength } from './request.js'
 
 // Places in the answer; wasm/src/answer.rs has the layout.
+const POSITION = 5
 const WAITER = 7
 const DEADLINE = 9
+const STATE = 11
 
 /** The options of the door, in its order. */
 export const LIMITS =
@@ -89,6 +91,18 @@ export class Door {
     this.enter_('configure', ...values)
   }
 
+  /** Replaces the empty database by one that is stored. */
+  open_(link: Client, traits: number, valueBytesMax: number, options: number, lockWaitMs: number): void {
+    this.exports_.door_open(this.door_, link, traits, valueBytesMax, options, lockWaitMs)
+    this.look_()
+  }
+
+  /** All memory, as it is now: also inside a call, in which it may have grown. */
+  memory_(): Uint8Array {
+    if (this.bytes_.length === 0) this.look_()
+    return this.bytes_
+  }
+
   /** The reply that is there. */
   reply_(): Reader {
     this.reader_.begin_(this.words_, this.bytes_, this.answer_)
@@ -98,6 +112,16 @@ export class Door {
   /** Who waits, or whose reply is there. */
   waiter_(): number {
     return this.number_(WAITER)
+  }
+
+  /** Up to where the journal has to be stored before the reply may be seen. */
+  position_(): number {
+    return this.number_(POSITION)
+  }
+
+  /** How the database is stored. */
+  state_(): number {
+    return this.words_[this.answer_ + STATE]!
   }
 
   /** When time has to pass; very large if never. */

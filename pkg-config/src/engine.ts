@@ -20,6 +20,7 @@ import type { Reader } from './reply.js'
 import type { Words } from './request.js'
 import { nothing, quietly, unawaited } from './shapes.js'
 import { listen, unlisten } from './signals.js'
+import { APPLIED, type Stored, USUAL } from './stored.js'
 import { Timer } from './timer.js'
 
 /** What is made of a reply. */
@@ -27,7 +28,7 @@ export type Decode<T> = (reader: Reader) => T
 
 /** Somebody who waits for a reply. */
 interface Wait {
-  done_(reader: Reader): void
+  done_(): void
   fail_(reason: unknown): void
 }
 
@@ -48,17 +49,26 @@ export class Engine {
   ended_: Error | undefined
   waits_ = new Map<number, Wait>()
   live_ = new Set<Stoppable>()
+  /** How it is stored, if it is. */
+  stored_: Stored | undefined
+  events_ = new EventTarget()
   clock_: () => number
   /** The time of the call that runs or ran last. */
   now_ = 0
   timer_: Timer
 
-  constructor(door: Promise<Door>, clock: (() => number) | undefined) {
+  constructor(open: (engine: Engine) => Promise<Door>, clock: (() => number) | undefined) {
     this.clock_ = clock === undefined ? Date.now : checkedClock(clock)
-    this.timer_ = new Timer(this.clock_, clock !== undefined, () => this.enter_(() => this.tick_()))
-    this.opened_ = door.then(
+    this.timer_ = new Timer(this.clock_, clock !== undefined, () => {
+      if (this.door_ !== undefined) this.tick_()
+      else this.stored_?.drive_()
+    })
+    this.opened_ = open(this).then(
       (door) => {
-        door.onFailure_ = (failure) => this.end_(failure)
+        door.onFailure_ = (failure) => {
+          this.stored_?.finish_(failure)
+          this.end_(failure)
+        }
         this.door_ = door
         this.begin_()
       },
@@ -73,31 +83,59 @@ export class Engine {
   }
 
   /** Runs a command and makes something of its reply. */
-  run_<T>(words: Words, decode: Decode<T>, nowMs?: number): T | Promise<T> {
+  run_<T>(words: Words, decode: Decode<T>, level: number = USUAL): T | Promise<T> {
     const door = this.door_
-    if (door === undefined) return this.later_([words], ([words]) => this.run_(words!, decode))
-    door.call_(words, nowMs ?? this.tick_())
-    return this.reply_(decode)
+    if (door === undefined) return this.later_([words], ([words]) => this.run_(words!, decode, level))
+    door.call_(words, this.tick_())
+    return this.reply_(decode, level)
+  }
+
+  /** The same for a command that adds: it waits while too much waits to be stored. */
+  add_<T>(words: Words, decode: Decode<T>, level: number): T | Promise<T> {
+    if (!this.isFull_() || level === APPLIED) return this.run_(words, decode, level)
+    const kept = words.map((word) => keptWord(word))
+    return this.room_(() => this.run_(kept, decode, level))
+  }
+
+  /** Runs a command in an engine that is ready. What its reply tells of need not be stored yet. */
+  runNow_<T>(words: Words, decode: Decode<T>, nowMs: number): T {
+    this.door_!.call_(words, nowMs)
+    return this.reply_(decode, APPLIED) as T
   }
 
   /** Runs commands as one unit, and makes something of the array of their replies. */
-  exec_<T>(batch: readonly Words[], decode: Decode<T>): T | Promise<T> {
+  exec_<T>(batch: readonly Words[], decode: Decode<T>, level: number = USUAL): T | Promise<T> {
     return this.later_(batch, (batch) => {
       this.door_!.exec_(batch, this.tick_())
-      return this.reply_(decode)
+      return this.reply_(decode, level)
     })
   }
 
+  /** Whether too much waits to be stored, or somebody else waits for that already. */
+  isFull_(): boolean {
+    const { stored_ } = this
+    return stored_ !== undefined && this.door_ !== undefined && (stored_.adding_.length > 0 || stored_.isBusy_())
+  }
+
+  /** Runs something when less waits to be stored, in its turn. */
+  room_<T>(run: () => T | Promise<T>): Promise<T> {
+    return this.queued_(this.stored_!.adding_, run)
+  }
+
   /** Runs a command that may wait, when the engine is ready. If it waits, `hold` is given the means to end that. */
-  wait_<T>(words: Words, decode: Decode<T>, hold: (cancel: (reason: unknown) => void) => void): T | Promise<T> {
+  wait_<T>(
+    words: Words,
+    decode: Decode<T>,
+    hold: (cancel: (reason: unknown) => void) => void,
+    level: number = USUAL,
+  ): T | Promise<T> {
     const door = this.door_!
-    if (door.call_(words, this.tick_())) return this.reply_(decode)
+    if (door.call_(words, this.tick_())) return this.reply_(decode, level)
     const waiter = door.waiter_()
     const promise = new Promise<T>((resolve, reject) => {
-      const done = (reader: Reader) => {
+      const done = () => {
         try {
-          reader.check_()
-          resolve(decode(reader))
+          resolve(this.result_(decode, level))
         } catch (error) {
           reject(error)
         }
@@ -119,15 +157,21 @@ export class Engine {
   }
 
   /** The same in its turn, with a signal that ends the wait. */
-  waitFor_<T>(words: Words, decode: Decode<T>, signal: AbortSignal | undefined): T | Promise<T> {
+  waitFor_<T>(
+    words: Words,
+    decode: Decode<T>,
+    signal: AbortSignal | undefined,
+    level: number = USUAL,
+  ): T | Promise<T> {
     return this.later_([words], async ([words]) => {
       signal?.throwIfAborted()
       let abort = nothing
       try {
-        return await this.wait_(words!, decode, (cancel) => {
+        const hold = (cancel: (reason: unknown) => void) => {
           abort = () => cancel(signal!.reason)
           listen(signal, abort)
-        })
+        }
+        return await this.wait_(words!, decode, hold, level)
       } finally {
         unlisten(signal, abort)
       }
@@ -154,15 +198,19 @@ export class Engine {
   async closeOnce_(): Promise<void> {
     const closed = new ClosedError()
     try {
+      const isOpening = this.door_ === undefined && this.ended_ === undefined
+      // Nobody has to wait for a database that nobody has called.
+      if (isOpening && this.early_.length === 0) await this.stored_?.close_()
       const ending = this.enter_(() => {
         const door = this.door_!
         this.end_(closed)
-        door.drop_()
+        return this.stored_ === undefined ? door.drop_() : this.stored_.close_()
       })
       this.ended_ ??= closed
       await ending
-    } catch {
+    } catch (error) {
       // It failed, or could not be opened: there is nothing to close.
+      if (error !== this.ended_) throw error
     }
   }
 
@@ -170,8 +218,13 @@ export class Engine {
   enter_<T>(run: () => T | Promise<T>): T | Promise<T> {
     if (this.door_ !== undefined) return run()
     if (this.ended_ !== undefined) throw this.ended_
+    return this.queued_(this.early_, run)
+  }
+
+  /** Runs something when its turn comes in a queue. */
+  queued_<T>(queue: (() => void)[], run: () => T | Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.early_.push(() => {
+      queue.push(() => {
         try {
           if (this.door_ === undefined) throw this.ended_
           resolve(run())
@@ -194,14 +247,21 @@ export class Engine {
   }
 
   /** Makes something of the reply that is there. */
-  reply_<T>(decode: Decode<T>): T {
-    const reader = this.door_!.reply_()
+  reply_<T>(decode: Decode<T>, level: number = USUAL): T | Promise<T> {
     try {
-      reader.check_()
-      return decode(reader)
+      return this.result_(decode, level)
     } finally {
       this.settle_()
     }
+  }
+
+  /** The same, and nothing else happens. */
+  result_<T>(decode: Decode<T>, level: number): T | Promise<T> {
+    const { stored_ } = this
+    if (stored_ !== undefined && level !== APPLIED) return stored_.reply_(decode, level)
+    const reader = this.door_!.reply_()
+    reader.check_()
+    return decode(reader)
   }
 
   /** After each call: replies for who was woken, and the timer for what comes next. */
@@ -212,10 +272,16 @@ export class Engine {
       const waiter = door_.waiter_()
       const wait = waits_.get(waiter)
       waits_.delete(waiter)
-      wait?.done_(door_.reply_())
+      wait?.done_()
     }
     const deadline = door_.deadline_()
     if (deadline < NO_DEADLINE || timer_.at_ !== Infinity) timer_.set_(deadline, waits_.size > 0)
+    this.stored_?.look_()
+  }
+
+  /** Tells whoever listens. */
+  tell_(type: string, error?: Error): void {
+    this.events_.dispatchEvent(Object.assign(new Event(type), { error }))
   }
 
   /** The time of a call. What is due by then happens first. */

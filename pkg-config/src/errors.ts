@@ -34,3 +34,52 @@ export const { RedisError, ClosedError, EngineError } = {
     }
   },
 }
+
+export const { StorageError, StorageBusyError } = {
+  /** A database cannot be stored, or what is stored cannot be read. */
+  StorageError: class extends NamedError {},
+
+  /** More waits to be stored than is kept in memory. */
+  StorageBusyError: class extends RedisError {},
+}
+
+export const {
+  CorruptError,
+  DataLossError,
+  EngineRestartedError,
+  FencedError,
+  FormatTooNewError,
+  LockedError,
+  StorageFullError,
+} = {
+  /** What is stored is damaged. */
+  CorruptError: class extends StorageError {},
+  /** Less is stored than was known to be durable. */
+  DataLossError: class extends StorageError {},
+  /** The engine failed and was rebuilt from the storage. */
+  EngineRestartedError: class extends StorageError {},
+  /** Another owner has taken over. */
+  FencedError: class extends StorageError {},
+  /** A newer version has written what is stored. */
+  FormatTooNewError: class extends StorageError {},
+  /** Another one has it open. */
+  LockedError: class extends StorageError {},
+  /** There is no room. */
+  StorageFullError: class extends StorageError {},
+}
+
+/** The errors of storages, by the names that the engine gives them. */
+export const STORAGE_ERRORS = {
+  StorageError,
+  CorruptError,
+  DataLossError,
+  FencedError,
+  FormatTooNewError,
+  LockedError,
+  StorageFullError,
+}
+
+/** An error reply as an error. */
+export function replyError(line: string): InstanceType<typeof RedisError> {
+  return line.startsWith('BUSY ') ? new StorageBusyError(line) : new RedisError(line)
+}

@@ -6,6 +6,21 @@ declare module 'brooklet-glue' {
     memory: WebAssembly.Memory
     door_new(): number
     door_answer(door: number): number
+    door_open(
+      door: number,
+      client: Client,
+      traits: number,
+      valueBytesMax: number,
+      options: number,
+      lockWaitMs: number,
+    ): void
+  }
+
+  /** What the module calls; wasm/src/storage.rs describes each. */
+  export interface Client {
+    soon(atOnce: boolean): void
+    ask(number: number, at: number, count: number): number
+    answer(number: number, address: number): void
   }
 
   export type Method =
@@ -18,6 +33,14 @@ declare module 'brooklet-glue' {
     | 'configure'
     | 'streams'
     | 'statistics'
+    | 'answered'
+    | 'drive'
+    | 'hold'
+    | 'released'
+    | 'store'
+    | 'flush'
+    | 'close'
+    | 'durability'
 
   /** Makes an instance. */
   export function glue(module: WebAssembly.Module): Exports
@@ -39,3 +62,5 @@ declare var process:
   | { getBuiltinModule?: (name: 'zlib') => { gunzipSync(bytes: Uint8Array): Uint8Array } | undefined }
   | undefined
 declare var Buffer: { from(text: string, encoding: 'base64'): Uint8Array } | undefined
+/** What Node has, and Deno, and Bun. */
+declare var setImmediate: ((run: () => void) => unknown) | undefined

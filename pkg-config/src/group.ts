@@ -7,6 +7,7 @@ import type {
   ClaimOptions,
   ConsumerInfo,
   Deletion,
+  Durability,
   GroupInfo,
   GroupReadOptions,
   Name,
@@ -25,6 +26,7 @@ import { checked, idList, kept, read, spell } from './options.js'
 import type { Reader } from './reply.js'
 import type { Words } from './request.js'
 import { nothing, readDeletions, readFlag, readIds, readInteger, readList, readPending, readPlain } from './shapes.js'
+import { USUAL, levelOf } from './stored.js'
 import type { Stream } from './stream.js'
 
 /** So many messages are in a batch, or in a list of pending ones. */
@@ -56,25 +58,36 @@ export class Group {
     return engine_.waitFor_(all, (reader) => readMessages(reader, this, engine_.now_), options.signal)
   }
 
-  async ack(ids: Ids): Promise<number> {
+  async ack(ids: Ids, given?: { durability?: Durability | undefined }): Promise<number> {
     const list = idList(ids)
-    return list.length === 0 ? 0 : this.run_(['XACK'], list, readInteger)
+    const level = levelOf(read('durability', given).durability)
+    return list.length === 0 ? 0 : this.run_(['XACK'], list, readInteger, level)
   }
 
   async nack(
     ids: Ids,
-    given?: { mode?: NackMode | undefined; retryCount?: number | undefined; force?: boolean | undefined },
+    given?: {
+      mode?: NackMode | undefined
+      retryCount?: number | undefined
+      force?: boolean | undefined
+      durability?: Durability | undefined
+    },
   ): Promise<number> {
     const list = idList(ids)
-    const { mode = 'FAIL', ...options } = read('mode retryCount force', given)
+    const { mode = 'FAIL', durability, ...options } = read('mode retryCount force durability', given)
     if (list.length === 0) return 0
-    return this.run_(['XNACK'], [mode, 'IDS', list.length, ...list, ...spell(options)], readInteger)
+    const words = [mode, 'IDS', list.length, ...list, ...spell(options)]
+    return this.run_(['XNACK'], words, readInteger, levelOf(durability))
   }
 
-  async ackDelete(ids: Ids, given?: { refs?: References | undefined }): Promise<Deletion[]> {
+  async ackDelete(
+    ids: Ids,
+    given?: { refs?: References | undefined; durability?: Durability | undefined },
+  ): Promise<Deletion[]> {
     const list = idList(ids)
-    const { refs = 'KEEPREF' } = read('refs', given)
-    return list.length === 0 ? [] : this.run_(['XACKDEL'], [refs, 'IDS', list.length, ...list], readDeletions)
+    const { refs = 'KEEPREF', durability } = read('refs durability', given)
+    const words = [refs, 'IDS', list.length, ...list]
+    return list.length === 0 ? [] : this.run_(['XACKDEL'], words, readDeletions, levelOf(durability))
   }
 
   async claim(consumer: Name, minIdle: number, ids: Ids, given?: ClaimOptions): Promise<Message[] | string[]> {
@@ -138,8 +151,8 @@ export class Group {
   }
 
   /** Runs a command about this group: `COMMAND stream group words`. */
-  run_<T>(command: Words, words: Words, decode: Decode<T>): T | Promise<T> {
-    return this.stream.engine_.run_([...command, this.stream.name, this.name, ...words], decode)
+  run_<T>(command: Words, words: Words, decode: Decode<T>, level: number = USUAL): T | Promise<T> {
+    return this.stream.engine_.run_([...command, this.stream.name, this.name, ...words], decode, level)
   }
 
   /** Entries as messages: how often each was delivered is asked for. */

@@ -4,7 +4,7 @@ import inline from 'brooklet-inline'
 import { openWith } from './open.js'
 import { unpack } from './packing.js'
 
-export { ClosedError, EngineError, RedisError } from './errors.js'
+export * from './api.js'
 
 export const open = (options?: Parameters<typeof openWith>[0]) => openWith(options, load)
 

@@ -7,17 +7,20 @@ import type { FullStreamInfo, Inspection, Name } from '../types/index.js'
 import type { Engine } from './engine.js'
 import { readInfo } from './info.js'
 import { readPlain } from './shapes.js'
+import { APPLIED } from './stored.js'
 
 /** Looks at everything. The engine is ready. */
 export function inspect(engine: Engine): Inspection {
   const door = engine.door_!
-  engine.tick_()
+  const now = engine.tick_()
   door.enter_('streams')
-  const names = engine.reply_((reader) => reader.value_() as Name[])
+  const names = engine.reply_((reader) => reader.value_() as Name[], APPLIED) as Name[]
   const streams = names.map((name) => {
-    const { entries, ...rest } = engine.run_(['XINFO', 'STREAM', name, 'FULL', 'COUNT', 1], readInfo) as FullStreamInfo
+    const words = ['XINFO', 'STREAM', name, 'FULL', 'COUNT', 1]
+    const { entries, ...rest } = engine.runNow_(words, readInfo, now) as FullStreamInfo
     return { name, ...rest }
   })
   door.enter_('statistics')
-  return { ...engine.reply_(readPlain<Omit<Inspection, 'streams'>>), streams }
+  const statistics = engine.reply_(readPlain<Omit<Inspection, 'streams'>>, APPLIED) as Omit<Inspection, 'streams'>
+  return { ...statistics, streams }
 }

@@ -64,7 +64,7 @@ export class Live<T> implements AsyncIterableIterator<T> {
   }
 
   next(): Promise<IteratorResult<T, undefined>> {
-    if (this.asking_ === 0 && this.at_ < this.page_.length) return Promise.resolve(this.shift_())
+    if (this.asking_ === 0 && this.hasEntries_()) return Promise.resolve(this.shift_())
     return this.ask_()
   }
 
@@ -136,6 +136,11 @@ export class Live<T> implements AsyncIterableIterator<T> {
     if (this.signal_?.aborted) this.onAbort_()
   }
 
+  /** Whether there is something to give out. While a page is fetched, what it tells of may not be stored yet. */
+  hasEntries_(): boolean {
+    return this.at_ < this.page_.length && this.filling_ === undefined
+  }
+
   shift_(): IteratorResult<T, undefined> {
     this.left_--
     return { value: this.page_[this.at_++]!, done: false }
@@ -146,7 +151,7 @@ export class Live<T> implements AsyncIterableIterator<T> {
     this.asking_++
     try {
       while (!this.isDone_()) {
-        if (this.at_ < this.page_.length) return this.shift_()
+        if (this.hasEntries_()) return this.shift_()
         await this.more_()
       }
       return END

@@ -17,7 +17,7 @@ const KINDS: [sentence: string, isRight: string | ((value: never) => boolean), n
     'block claimIdle entriesAdded entriesRead idempotentEntriesMax idempotentSeconds idle limit maxLen ' +
       'memoryBytesMax minIdle nodeBytesMax nodeEntriesMax replyBytesMax retryCount time',
   ],
-  ['true or false', 'boolean', 'approx force full justId mkStream noAck noMkStream reverse'],
+  ['true or false', 'boolean', 'approx force full justId mkStream noAck noMkStream readOnly reverse steal'],
   ['a string', 'string', 'after from id ifLastId lastId maxDeletedId minId start to'],
   ['a string or a Uint8Array', isName, 'command consumer idempotentId name producer'],
   ['an object', isObject, 'idempotent options'],
@@ -26,6 +26,12 @@ const KINDS: [sentence: string, isRight: string | ((value: never) => boolean), n
   ['a function', 'function', 'clock'],
   ['an AbortSignal', (value: AbortSignal) => typeof value?.throwIfAborted === 'function', 'signal'],
   ['KEEPREF, DELREF or ACKED', (value) => /^(KEEPREF|DELREF|ACKED)$/.test(value), 'refs'],
+  ['applied, written or durable', (value) => /^(applied|written|durable)$/.test(value), 'durability'],
+  ['always, everysec or no', (value) => /^(always|everysec|no)$/.test(value), 'fsync'],
+  ['refuse or salvage', (value) => /^(refuse|salvage)$/.test(value), 'onCorruption'],
+  ['refuse or accept', (value) => /^(refuse|accept)$/.test(value), 'onDataLoss'],
+  ['true, false or milliseconds', (value) => typeof value === 'boolean' || value >= 0, 'wait'],
+  ['a storage', (value: { open?: unknown }) => typeof value?.open === 'function', 'storage'],
   ['SILENT, FAIL or FATAL', (value) => /^(SILENT|FAIL|FATAL)$/.test(value), 'mode'],
 ]
 

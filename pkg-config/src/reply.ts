@@ -10,7 +10,7 @@
 // *Invariant.* A reader is used between a call and the next one, and no code of the caller runs meanwhile.
 
 import type { MultiReply } from '../types/index.js'
-import { RedisError } from './errors.js'
+import { replyError } from './errors.js'
 
 // Places in the answer; wasm/src/answer.rs has the layout.
 const WORDS = 0
@@ -135,7 +135,7 @@ export class Reader {
         return this.number_()
       case ERROR:
         this.at_++
-        return new RedisError(this.lossy_(length))
+        return replyError(this.lossy_(length))
       case SIMPLE:
       case BULK:
         this.at_++

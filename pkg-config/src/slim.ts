@@ -4,7 +4,7 @@ import type { SlimOptions, WasmSource } from '../types/slim.js'
 import { openWith } from './open.js'
 import { refuse } from './options.js'
 
-export { ClosedError, EngineError, RedisError } from './errors.js'
+export * from './api.js'
 
 export const open = (given: SlimOptions) => {
   const { wasm, ...options } = given ?? {}

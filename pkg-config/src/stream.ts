@@ -4,6 +4,7 @@ import type {
   AddManyOptions,
   AddOptions,
   Deletion,
+  Durability,
   FullStreamInfo,
   GroupInfo,
   GroupOptions,
@@ -26,10 +27,11 @@ import { checked, idList, kept, read, refuse, spell } from './options.js'
 import { range } from './range.js'
 import { READ_OPTIONS, readOn, source } from './read.js'
 import { nothing, readDeletions, readFlag, readId, readInteger, readPlain } from './shapes.js'
+import { levelOf } from './stored.js'
 import { Slice } from './timer.js'
 
 const TRIM_OPTIONS = 'maxLen minId approx limit refs'
-const ADD_MANY_OPTIONS = `${TRIM_OPTIONS} id noMkStream idempotent`
+const ADD_MANY_OPTIONS = `${TRIM_OPTIONS} id noMkStream idempotent durability`
 const ADD_OPTIONS = `${ADD_MANY_OPTIONS} ifLastId`
 
 /** After so many rows the time is asked for. */
@@ -47,7 +49,7 @@ export class Stream extends Handle {
   async add(fields: unknown, options?: AddOptions): Promise<string | null> {
     const words: Value[] = options === undefined ? ['XADD', this.name, '*'] : addWords(this.name, options)
     putFields(words, words.length, fields)
-    return this.engine_.run_(words, readId)
+    return this.engine_.add_(words, readId, levelOf(options?.durability))
   }
 
   async addMany(
@@ -57,13 +59,22 @@ export class Stream extends Handle {
     const { signal, ...options } = read(`${ADD_MANY_OPTIONS} signal`, given)
     const start = addWords(this.name, options)
     const left = checked('rows', rows)[Symbol.iterator]()
+    const { engine_ } = this
+    const level = levelOf(options.durability)
     const ids: (string | null)[] = []
     const slice = new Slice()
     const run = () => {
       signal?.throwIfAborted()
       return this.addSome_(start, left, ids, slice)
     }
-    while (await this.engine_.enter_(run)) await slice.pause_()
+    try {
+      while (await engine_.enter_(() => (engine_.isFull_() ? engine_.room_(run) : run()))) await slice.pause_()
+    } catch (error) {
+      // The IDs of those that were added are told, too.
+      if (ids.length > 0) await engine_.stored_?.settled_(level)
+      throw error
+    }
+    await engine_.stored_?.settled_(level)
     return ids
   }
 
@@ -82,19 +93,21 @@ export class Stream extends Handle {
 
   async delete(
     ids: string | readonly string[],
-    given?: { refs?: References | undefined },
+    given?: { refs?: References | undefined; durability?: Durability | undefined },
   ): Promise<number | Deletion[]> {
     const list = idList(ids)
-    const { refs } = read('refs', given)
+    const { refs, durability } = read('refs durability', given)
+    const level = levelOf(durability)
     if (refs !== undefined) {
       if (list.length === 0) return []
-      return this.engine_.run_(['XDELEX', this.name, refs, 'IDS', list.length, ...list], readDeletions)
+      return this.engine_.run_(['XDELEX', this.name, refs, 'IDS', list.length, ...list], readDeletions, level)
     }
-    return list.length === 0 ? 0 : this.engine_.run_(['XDEL', this.name, ...list], readInteger)
+    return list.length === 0 ? 0 : this.engine_.run_(['XDEL', this.name, ...list], readInteger, level)
   }
 
-  async trim(given: TrimOptions): Promise<number> {
-    return this.engine_.run_(['XTRIM', this.name, ...trimWords(read(TRIM_OPTIONS, given))], readInteger)
+  async trim(given: TrimOptions & { durability?: Durability | undefined }): Promise<number> {
+    const { durability, ...options } = read(`${TRIM_OPTIONS} durability`, given)
+    return this.engine_.run_(['XTRIM', this.name, ...trimWords(options)], readInteger, levelOf(durability))
   }
 
   async info(given?: {
@@ -165,13 +178,15 @@ export class Stream extends Handle {
   }
 
   writable(given?: AddManyOptions): WritableStream<unknown> {
-    const start = addWords(this.name, read(ADD_MANY_OPTIONS, given))
+    const options = read(ADD_MANY_OPTIONS, given)
+    const start = addWords(this.name, options)
+    const level = levelOf(options.durability)
     return new WritableStream({
       // One write is run after the other.
       write: async (fields) => {
         const words = [...start]
         putFields(words, words.length, fields)
-        await this.engine_.run_(words, readId)
+        await this.engine_.add_(words, readId, level)
       },
     })
   }
@@ -187,9 +202,9 @@ export class Stream extends Handle {
           const { value, done } = rows.next()
           if (done) return false
           putFields(words, start.length, value)
-          ids.push(engine_.run_(words, readId, now) as string | null)
+          ids.push(engine_.runNow_(words, readId, now))
         }
-        if (slice.isOver_()) return true
+        if (slice.isOver_() || engine_.isFull_()) return true
       }
     } catch (error) {
       throw error instanceof RedisError ? Object.assign(error, { ids }) : error
@@ -199,7 +214,7 @@ export class Stream extends Handle {
 
 /** The words of an append up to the fields. */
 function addWords(name: Name, given: AddOptions): Value[] {
-  const { ifLastId, id = '*', noMkStream, idempotent, ...trim } = read(ADD_OPTIONS, given)
+  const { ifLastId, id = '*', noMkStream, idempotent, durability: _, ...trim } = read(ADD_OPTIONS, given)
   if (ifLastId !== undefined) {
     const [other] = spell({ noMkStream, idempotent, ...trim })
     if (other !== undefined) refuse(`ifLastId together with ${other}`, 'two appends', ifLastId)

@@ -74,7 +74,11 @@ export class Slice {
 }
 
 /** Runs a function as a task of its own, as soon as the platform lets it. */
-function nextTask(run: () => void): void {
+export function nextTask(run: () => void): void {
+  if (typeof setImmediate === 'function') {
+    setImmediate(run)
+    return
+  }
   if (typeof MessageChannel === 'undefined') {
     setTimeout(run)
     return

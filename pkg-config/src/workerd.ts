@@ -3,6 +3,6 @@
 import module from './engine.wasm'
 import { openWith } from './open.js'
 
-export { ClosedError, EngineError, RedisError } from './errors.js'
+export * from './api.js'
 
 export const open = (options?: Parameters<typeof openWith>[0]) => openWith(options, async () => module)

@@ -12,7 +12,10 @@ const root = new URL('../', import.meta.url)
 const read = (path) => readFileSync(new URL(path, root))
 const manifest = JSON.parse(read('package.json'))
 const programs = ['dist/index.js', 'dist/index.cjs', 'dist/slim.js', 'dist/slim.cjs', 'dist/workerd.js']
-const names = ['ClosedError', 'EngineError', 'RedisError', 'open']
+const names = (
+  'ClosedError CorruptError DataLossError EngineError EngineRestartedError FencedError FormatTooNewError LockedError ' +
+  'RedisError StorageBusyError StorageError StorageFullError open'
+).split(' ')
 
 test('every file that the manifest names is there', () => {
   const paths = []
@@ -68,10 +71,17 @@ test('the default entry compiles the very module that lies beside it', async (co
   }
 })
 
-test('the engine asks its host for nothing but random numbers', () => {
+test('the engine asks its host for random numbers, and for what storages need', () => {
   const module = new WebAssembly.Module(read('dist/engine.wasm'))
   const imports = WebAssembly.Module.imports(module).map(({ name }) => name.replace(/_[0-9a-f]{16}$/, '')).sort()
-  assert.deepEqual(imports, ['__wbg___wbindgen_throw', '__wbg_getRandomValues', '__wbindgen_init_externref_table'])
+  assert.deepEqual(imports, [
+    '__wbg___wbindgen_throw',
+    '__wbg_answer',
+    '__wbg_ask',
+    '__wbg_getRandomValues',
+    '__wbg_soon',
+    '__wbindgen_init_externref_table',
+  ])
 })
 
 test('nothing has become larger than it may be', () => {
@@ -84,8 +94,8 @@ test('nothing has become larger than it may be', () => {
 })
 
 test('the types of both kinds of module are the same', () => {
-  for (const name of ['index', 'slim']) {
+  for (const name of ['index', 'slim', 'storage']) {
     const text = read(`dist/${name}.d.ts`).toString()
-    assert.equal(read(`dist/${name}.d.cts`).toString(), text.replaceAll("'./index.js'", "'./index.cjs'"))
+    assert.equal(read(`dist/${name}.d.cts`).toString(), text.replaceAll(/'\.\/(index|storage)\.js'/g, "'./$1.cjs'"))
   }
 })

@@ -9,6 +9,10 @@
  * engine refuses with a {@link RedisError}.
  */
 
+import type { Storage, StorageDescription } from './storage.js'
+
+export type * from './storage.js'
+
 /** What can be stored: text, bytes, or a number, which is stored as its text. */
 export type Value = string | number | bigint | Uint8Array
 
@@ -58,8 +62,40 @@ export interface Limits {
   idempotentEntriesMax?: number | undefined
 }
 
+/**
+ * What an answer promises. `applied`: every reader of this database sees it. `written`: it survives the end of the tab,
+ * the page, the process. `durable`: the platform was asked to let it survive a power cut, and said yes.
+ */
+export type Durability = 'applied' | 'written' | 'durable'
+
+/** How a call is made. */
+export interface CallOptions {
+  /** Ends the wait of a command with `BLOCK`. */
+  signal?: AbortSignal | undefined
+  /** What the reply waits for. By default as `fsync` says. */
+  durability?: Durability | undefined
+}
+
 /** How a database is opened. */
 export interface OpenOptions extends Limits {
+  /** Where it is stored: `indexedDb('name')`, `nodeFiles('./dir')`, `memory()`, or anything that is a {@link Storage}. */
+  storage?: Storage | undefined
+  /**
+   * When what is written becomes durable, as Redis' `appendfsync`. `everysec`, the default: replies wait until it is
+   * written, and once a second it is made durable. `always`: replies wait until it is durable. `no`: only `sync()` does.
+   */
+  fsync?: 'always' | 'everysec' | 'no' | undefined
+  /** Only looks: takes nothing over, writes nothing. Commands that write are refused with `READONLY`. */
+  readOnly?: boolean | undefined
+  /** Waits if somebody else has it open: for so many milliseconds, or for ever. Otherwise that is a {@link LockedError}. */
+  wait?: boolean | number | undefined
+  /** Takes it from whoever has it open. He gets a {@link FencedError}. */
+  steal?: boolean | undefined
+  /** What to do if what is stored is damaged behind a good beginning: refuse, or load that and put the rest aside. */
+  onCorruption?: 'refuse' | 'salvage' | undefined
+  /** What to do if less is stored than was known to be durable: refuse, or go on with what there is. */
+  onDataLoss?: 'refuse' | 'accept' | undefined
+
   /**
    * The time in milliseconds since 1970, instead of `Date.now`. After it moved, the next call lets that time pass. If
    * it stands still, so does everything that waits for a time.
@@ -71,7 +107,7 @@ export interface OpenOptions extends Limits {
 export interface Opening extends Database, PromiseLike<Database> {}
 
 /**
- * Opens an empty database in memory, with an engine of its own.
+ * Opens a database, with an engine of its own: in memory, and empty; or as it is stored, if a storage is given.
  *
  * @throws {TypeError} at once, if an option is wrong.
  */
@@ -87,14 +123,17 @@ export interface Database extends AsyncDisposable {
    * Commands about a connection (`SELECT`, `MULTI`, `SUBSCRIBE`, ...) are refused with a `TypeError`.
    */
   call<R = Reply>(...words: [Name, ...Value[]]): Promise<R>
-  /** The same, with a signal that ends the wait of a command with `BLOCK`. */
-  call<R = Reply>(words: readonly [Name, ...Value[]], options?: { signal?: AbortSignal | undefined }): Promise<R>
+  /** The same, with options. */
+  call<R = Reply>(words: readonly [Name, ...Value[]], options?: CallOptions): Promise<R>
   /**
    * Runs commands as one unit, at one time, and gives a reply for each. As in Redis nothing is rolled back: the reply
    * of a command that failed is a {@link RedisError} in the array. If a command does not exist or has a wrong number
    * of words, none is run.
    */
-  multi<R extends readonly MultiReply[] = MultiReply[]>(commands: Iterable<readonly [Name, ...Value[]]>): Promise<R>
+  multi<R extends readonly MultiReply[] = MultiReply[]>(
+    commands: Iterable<readonly [Name, ...Value[]]>,
+    options?: { durability?: Durability | undefined },
+  ): Promise<R>
   /** Reads several streams at once: first what they have, then what is added, without a gap. */
   read<F extends Fields<F> = Record<string, string>>(
     sources: Iterable<{ stream: Name | Stream<F>; after?: string | undefined }>,
@@ -104,11 +143,32 @@ export interface Database extends AsyncDisposable {
   inspect(): Promise<Inspection>
   /** Changes limits. */
   configure(limits: Limits): Promise<void>
-  /** Resolves when everything called before is stored. In memory that is at once. */
+  /** Resolves when everything called before is written. In memory that is at once. */
   flush(): Promise<void>
+  /** Resolves when everything called before is durable. In memory that is at once. */
+  sync(): Promise<void>
+  /** How it is stored, and what that promises here; null if it is not stored. */
+  durability(): Promise<DurabilityInfo | null>
+  /** Ends the database and deletes everything that is stored of it. */
+  destroy(): Promise<void>
   /**
-   * Ends the database. Whoever waits is told with a {@link ClosedError}, and so is everybody who calls later; closing
-   * again does nothing.
+   * Listens. `persist-error`: the storage fails, `event.error` says how; writes are refused with `MISCONF` until
+   * `persist-resumed`, and nothing is lost.
+   */
+  addEventListener(
+    type: 'persist-error' | 'persist-resumed',
+    listener: ((event: PersistEvent) => void) | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void
+  /** Listens no more. */
+  removeEventListener(
+    type: 'persist-error' | 'persist-resumed',
+    listener: ((event: PersistEvent) => void) | null,
+    options?: boolean | EventListenerOptions,
+  ): void
+  /**
+   * Ends the database, when everything is stored. Whoever waits is told with a {@link ClosedError}, and so is everybody
+   * who calls later; closing again does nothing. Fails with a {@link StorageError} if the storage fails.
    */
   close(): Promise<void>
 }
@@ -137,6 +197,8 @@ export interface AddManyOptions extends TrimOptions {
    * their fields. A repeated one gets the ID that it got before.
    */
   idempotent?: { producer: Name; id?: string | undefined } | undefined
+  /** What the answer waits for. By default as `fsync` says. */
+  durability?: Durability | undefined
 }
 
 /** How an entry is added. */
@@ -223,10 +285,16 @@ export interface Stream<F extends Fields<F> = Record<string, string>> {
   /** The number of entries. `XLEN`. */
   length(): Promise<number>
   /** Deletes entries. `XDEL` gives their number; with `refs`, `XDELEX` says what became of each. */
-  delete(ids: string | readonly string[], options: { refs: References }): Promise<Deletion[]>
-  delete(ids: string | readonly string[], options?: { refs?: undefined }): Promise<number>
+  delete(
+    ids: string | readonly string[],
+    options: { refs: References; durability?: Durability | undefined },
+  ): Promise<Deletion[]>
+  delete(
+    ids: string | readonly string[],
+    options?: { refs?: undefined; durability?: Durability | undefined },
+  ): Promise<number>
   /** Removes entries from the beginning and gives their number. `XTRIM`. */
-  trim(options: TrimOptions): Promise<number>
+  trim(options: TrimOptions & { durability?: Durability | undefined }): Promise<number>
   /** What there is to know. `XINFO STREAM`. */
   info(options: { full: true; count?: number | undefined }): Promise<FullStreamInfo<F>>
   info(options?: { full?: false | undefined }): Promise<StreamInfo<F>>
@@ -325,10 +393,18 @@ export interface Group<F extends Fields<F> = Record<string, string>> {
   /** Releases messages, so that any consumer gets them at once, and gives their number. `XNACK`. */
   nack(
     ids: string | readonly string[],
-    options?: { mode?: NackMode | undefined; retryCount?: number | undefined; force?: boolean | undefined },
+    options?: {
+      mode?: NackMode | undefined
+      retryCount?: number | undefined
+      force?: boolean | undefined
+      durability?: Durability | undefined
+    },
   ): Promise<number>
   /** Acknowledges messages and deletes their entries. `XACKDEL`. */
-  ackDelete(ids: string | readonly string[], options?: { refs?: References | undefined }): Promise<Deletion[]>
+  ackDelete(
+    ids: string | readonly string[],
+    options?: { refs?: References | undefined; durability?: Durability | undefined },
+  ): Promise<Deletion[]>
   /** Makes pending messages those of a consumer. `XCLAIM`. */
   claim(
     consumer: Name,
@@ -548,3 +624,64 @@ export class ClosedError extends Error {}
 
 /** The engine failed, and its state may be half changed: this database cannot be used any more. `cause` says why. */
 export class EngineError extends Error {}
+
+/** How a database is stored. Positions count the commands that changed something. */
+export interface DurabilityInfo extends StorageDescription {
+  /** Where. */
+  storage: string
+  /** Up to where everything has happened, is written, and is durable. */
+  applied: number
+  written: number
+  durable: number
+  /** The bytes that are not written yet. */
+  unwrittenBytes: number
+  /** How often this database was opened. */
+  epoch: number
+  /** The log behind the last snapshot. */
+  logChunks: number
+  logBytes: number
+  /** How many snapshots were finished since it was opened, when the last one was, and its bytes. */
+  snapshots: number
+  snapshotMs: number
+  snapshotBytes: number
+  /** Whether anything was ever lost of it. */
+  isLossy: boolean
+  /** Whether it had been closed before it was opened. */
+  wasClean: boolean
+  /** What a torn append, which nobody was told of, had left at the end. */
+  tornBytes: number
+  /** What was lost, with consent, when it was opened. */
+  losses: string[]
+}
+
+/** The storage fails, or works again. */
+export interface PersistEvent extends Event {
+  readonly error: StorageError | undefined
+}
+
+/** A database cannot be stored, or what is stored cannot be read. `cause` is what the storage said. */
+export class StorageError extends Error {}
+
+/** What is stored is damaged. Nothing was changed. */
+export class CorruptError extends StorageError {}
+
+/** Less is stored than was known to be durable. Nothing was changed. */
+export class DataLossError extends StorageError {}
+
+/** The engine failed and was rebuilt from the storage: what was not written is gone. */
+export class EngineRestartedError extends StorageError {}
+
+/** Another owner has taken over. */
+export class FencedError extends StorageError {}
+
+/** A newer version has written what is stored. Nothing was changed. */
+export class FormatTooNewError extends StorageError {}
+
+/** Another one has it open. */
+export class LockedError extends StorageError {}
+
+/** There is no room to open it. */
+export class StorageFullError extends StorageError {}
+
+/** More waits to be stored than is kept in memory: the command did nothing, and may be run again later. */
+export class StorageBusyError extends RedisError {}

@@ -1,7 +1,20 @@
 import type { OpenOptions, Opening } from './index.js'
 
 export type * from './index.js'
-export { ClosedError, EngineError, RedisError } from './index.js'
+export {
+  ClosedError,
+  CorruptError,
+  DataLossError,
+  EngineError,
+  EngineRestartedError,
+  FencedError,
+  FormatTooNewError,
+  LockedError,
+  RedisError,
+  StorageBusyError,
+  StorageError,
+  StorageFullError,
+} from './index.js'
 
 /** Where the engine's module comes from: an address, a response, the bytes, or a compiled module. */
 export type WasmSource = string | URL | Response | PromiseLike<Response> | BufferSource | WebAssembly.Module

@@ -1,20 +1,25 @@
 //! The exports: one object, a dozen methods.
 
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::mem::ManuallyDrop;
 
+use brooklet::persist::Level;
 use brooklet::{Config, Outcome, Position, Reply, Session, WaiterId};
 use brooklet_web::Host;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::throw_str;
 
 use crate::answer::Answer;
-use crate::options::{configured, write_statistics};
+use crate::options::{configured, storage_options, storage_traits, write_durability, write_statistics};
 use crate::request::{Misfit, with_batch, with_words};
+use crate::storage::{Client, ClientStorage, Notified, Unanswered};
 
 /// A request buffer larger than this is given back after its call.
 const REQUEST_BYTES_KEPT: usize = 1 << 20;
+
+const NO_RANDOMNESS: &str = "brooklet needs crypto.getRandomValues, which this platform does not have";
 
 /// One database, as JavaScript sees it; see the head of this crate.
 #[wasm_bindgen]
@@ -24,6 +29,8 @@ pub struct Door {
     request: Vec<u8>,
     reply: Reply,
     answer: Box<Answer>,
+    client: Option<Rc<Client>>,
+    unanswered: Rc<Unanswered>,
 }
 
 #[wasm_bindgen]
@@ -32,10 +39,79 @@ impl Door {
     #[wasm_bindgen(constructor)]
     #[allow(clippy::new_without_default, reason = "JavaScript knows no Default")]
     pub fn new() -> Door {
-        let Ok(host) = Host::in_memory(Config::default()) else {
-            throw_str("brooklet needs crypto.getRandomValues, which this platform does not have");
-        };
-        Door { host: ManuallyDrop::new(host), request: Vec::new(), reply: Reply::new(), answer: Box::default() }
+        let Ok(host) = Host::in_memory(Config::default()) else { throw_str(NO_RANDOMNESS) };
+        Door {
+            host: ManuallyDrop::new(host),
+            request: Vec::new(),
+            reply: Reply::new(),
+            answer: Box::default(),
+            client: None,
+            unanswered: Rc::default(),
+        }
+    }
+
+    /// Replaces the empty database by one that is stored in the client's storage. `options` and `traits` are flags, which
+    /// options.rs names.
+    pub fn open(&mut self, client: Client, traits: u32, value_bytes_max: f64, options: u32, lock_wait_ms: f64) {
+        let client = Rc::new(client);
+        let traits = storage_traits(traits, value_bytes_max);
+        let storage = ClientStorage::new(Rc::clone(&client), traits, Rc::clone(&self.unanswered));
+        let options = storage_options(options, lock_wait_ms);
+        let notify = Rc::new(Notified(Rc::clone(&client)));
+        let config = self.host.config().clone();
+        let Ok(host) = Host::stored(config, Box::new(storage), options, notify) else { throw_str(NO_RANDOMNESS) };
+        self.host = ManuallyDrop::new(host);
+        self.client = Some(client);
+    }
+
+    /// Takes an answer of so many bytes that the client's storage has given later.
+    pub fn answered(&mut self, number: f64, bytes: usize) {
+        if let Some(client) = &self.client {
+            self.unanswered.answer(client, number as u64, bytes);
+        }
+    }
+
+    /// Takes what the storage has answered, and asks it for what is to be asked.
+    pub fn drive(&mut self, now_ms: f64) {
+        self.host.drive(now_ms as u64);
+        self.tell();
+    }
+
+    /// Holds a reply until what it depends on is stored: at the level of the mode (0), written (1) or durable (2). False if
+    /// it may leave at once.
+    pub fn hold(&mut self, position: f64, level: u32, token: f64) -> bool {
+        self.host.hold(Position(position as u64), level_of(level), token as u64)
+    }
+
+    /// The next reply that may leave; 0 if there is none.
+    pub fn released(&mut self) -> f64 {
+        self.host.take_released().unwrap_or(0) as f64
+    }
+
+    /// Asks for everything so far to be written (1) or durable (2), and holds a reply until it is. False if it is already.
+    pub fn store(&mut self, level: u32, token: f64, now_ms: f64) -> bool {
+        let position = if level == DURABLE { self.host.sync(now_ms as u64) } else { self.host.position() };
+        let is_held = self.host.hold(position, level_of(level), token as u64);
+        self.tell();
+        is_held
+    }
+
+    /// Asks the storage for everything at once, since the page may go.
+    pub fn flush(&mut self, now_ms: f64) {
+        self.host.flush_now(now_ms as u64);
+        self.tell();
+    }
+
+    /// Stores everything and lets go of the storage.
+    pub fn close(&mut self, now_ms: f64) {
+        self.host.close(now_ms as u64);
+        self.tell();
+    }
+
+    /// Writes how it is stored as a reply, and why it has ended, if it has.
+    pub fn durability(&mut self) {
+        write_durability(&self.host, &mut self.reply);
+        self.tell();
     }
 
     /// Makes room for a request of so many bytes and says where to write it; 0 if there is no memory. What was
@@ -75,27 +151,27 @@ impl Door {
     /// Lets time pass.
     pub fn advance(&mut self, now_ms: f64) {
         self.host.advance(now_ms as u64);
-        self.answer.tell_all(Position(0), WaiterId(0), &self.reply, self.host.next_deadline());
+        self.tell();
     }
 
     /// Takes the reply of the next reader that waited. False if there is none.
     pub fn take(&mut self) -> bool {
         let Some(ready) = self.host.take_ready(&mut self.reply) else { return false };
-        self.answer.tell_all(ready.position, ready.waiter, &self.reply, self.host.next_deadline());
+        self.answer.tell_all(ready.position, ready.waiter, &self.reply, &self.host);
         true
     }
 
     /// Ends a wait without a reply. False if nobody waits under this number.
     pub fn cancel(&mut self, waiter: f64) -> bool {
         let waited = self.host.cancel(WaiterId(waiter as u64));
-        self.answer.tell_all(Position(0), WaiterId(0), &self.reply, self.host.next_deadline());
+        self.tell();
         waited
     }
 
     /// Writes the names of all streams as a reply.
     pub fn streams(&mut self) {
         self.host.write_streams(&mut self.reply);
-        self.answer.tell_all(Position(0), WaiterId(0), &self.reply, self.host.next_deadline());
+        self.tell();
     }
 
     /// Sets the options; one that is negative keeps its value.
@@ -123,7 +199,7 @@ impl Door {
     /// Writes memory, waiting readers and what was counted as a reply.
     pub fn statistics(&mut self) {
         write_statistics(&self.host, &mut self.reply);
-        self.answer.tell_all(Position(0), WaiterId(0), &self.reply, self.host.next_deadline());
+        self.tell();
     }
 
     /// Ends a call: what cannot be run is answered with an error line, as everything else is.
@@ -139,7 +215,21 @@ impl Door {
         if self.request.len() > REQUEST_BYTES_KEPT {
             self.request = Vec::new();
         }
-        self.answer.tell(outcome, &self.reply, self.host.next_deadline())
+        self.answer.tell(outcome, &self.reply, &self.host)
+    }
+
+    fn tell(&mut self) {
+        self.answer.tell_all(Position(0), WaiterId(0), &self.reply, &self.host);
+    }
+}
+
+const DURABLE: u32 = 2;
+
+fn level_of(level: u32) -> Option<Level> {
+    match level {
+        0 => None,
+        DURABLE => Some(Level::Durable),
+        _ => Some(Level::Written),
     }
 }
 

@@ -25,6 +25,7 @@ mod answer;
 mod door;
 mod options;
 mod request;
+mod storage;
 #[cfg(all(test, target_arch = "wasm32"))]
 mod tests;
 

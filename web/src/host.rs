@@ -11,7 +11,7 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 
 use brooklet::persist::Level;
-use brooklet::{Config, Engine, Outcome, Position, Ready, Reply, Session, Statistics, WaiterId, command};
+use brooklet::{CommandFlags, Config, Engine, Outcome, Position, Ready, Reply, Session, Statistics, WaiterId, command};
 
 use crate::growth::Growth;
 use crate::pump::{Condition, Durability, Notify, Pump, StorageOptions};
@@ -169,9 +169,14 @@ impl Host {
         self.pump.as_mut()?.take_released()
     }
 
-    /// Whether whoever adds should wait, and whether whoever cannot wait is to be refused.
-    pub fn pressure(&self) -> (bool, bool) {
-        self.pump.as_ref().map_or((false, false), Pump::pressure)
+    /// Whether so much waits to be written that whoever adds should wait, too. Twice as much is refused.
+    pub fn is_busy(&self) -> bool {
+        self.pump.as_ref().is_some_and(Pump::is_busy)
+    }
+
+    /// Whether writes are refused, because the storage fails.
+    pub fn is_failing(&self) -> bool {
+        self.pump.as_ref().is_some_and(Pump::is_failing)
     }
 
     /// Asks the storage for everything at once: the page may be gone before the next task.
@@ -214,9 +219,12 @@ impl Host {
     /// Whether commands may run, and at what time. Otherwise the reply says why not.
     fn begin(&mut self, now_ms: u64, batch: &[&[&[u8]]], reply: &mut Reply) -> Option<u64> {
         let Some(pump) = &mut self.pump else { return Some(now_ms) };
-        let writes = |argv: &&[&[u8]]| command(argv).is_some_and(|command| command.flags.write);
+        let has = |is: fn(&CommandFlags) -> bool| {
+            batch.iter().any(|argv| command(argv).is_some_and(|command| is(&command.flags)))
+        };
         let refused = match pump.refusal_line() {
-            Some(line) if pump.condition() != Condition::Open || batch.iter().any(writes) => Some(line),
+            Some(line) if pump.condition() != Condition::Open || has(|flags| flags.write) => Some(line),
+            None if pump.is_overloaded() && has(|flags| flags.deny_oom) => Some(OVERLOADED),
             _ if !pump.reserve_reply() => Some(&b"OOM no memory to hold the reply"[..]),
             _ => None,
         };
@@ -238,6 +246,9 @@ impl Host {
         self.growth.settle();
     }
 }
+
+const OVERLOADED: &[u8] =
+    b"BUSY more waits to be stored than is kept in memory: add again when what was added is written";
 
 fn engine(config: Config) -> Result<Engine, OpenError> {
     let hash_seed = [random()?, random()?];

@@ -22,7 +22,14 @@ const GECKODRIVER_VERSION: &str = "0.37.1";
 
 /// What the door's module imports, without the hashes at the end of the names. Whatever is added here has to be there
 /// wherever the npm package runs.
-const DOOR_IMPORTS: [&str; 3] = ["__wbg___wbindgen_throw", "__wbg_getRandomValues", "__wbindgen_init_externref_table"];
+const DOOR_IMPORTS: [&str; 6] = [
+    "__wbg___wbindgen_throw",
+    "__wbg_answer",
+    "__wbg_ask",
+    "__wbg_getRandomValues",
+    "__wbg_soon",
+    "__wbindgen_init_externref_table",
+];
 
 /// How long a test program may take in a browser, and a driver to answer, on a busy machine.
 const TIMEOUTS: [(&str, &str); 2] = [("WASM_BINDGEN_TEST_TIMEOUT", "120"), ("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "60")];

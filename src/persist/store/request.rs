@@ -158,7 +158,7 @@ pub enum StoreAnswer {
 }
 
 /// What a store says about itself.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct StoreStatus {
     /// The owner's epoch.
     pub epoch: u64,

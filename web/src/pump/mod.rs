@@ -101,12 +101,12 @@ pub enum End {
 pub struct Durability<'a> {
     /// What the store says; none if nothing is written.
     pub status: Option<StoreStatus>,
-    /// What is written and durable, of what there is.
+    /// Up to where everything is written.
     pub written: Position,
-    /// Likewise.
+    /// Up to where everything is durable.
     pub durable: Position,
-    /// Likewise.
-    pub pushed: Position,
+    /// Up to where everything has happened.
+    pub applied: Position,
     /// The bytes that are not written yet.
     pub unwritten_bytes: usize,
     /// Why writes are refused, if they are.
@@ -256,12 +256,19 @@ impl Pump {
         }
     }
 
-    /// Whether whoever adds should wait, and whether whoever cannot wait is to be refused.
-    pub(crate) fn pressure(&self) -> (bool, bool) {
-        match &self.stage {
-            Stage::Running(running) => (running.store.is_busy(), running.store.is_overloaded()),
-            _ => (false, false),
-        }
+    /// Whether whoever adds should wait.
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(&self.stage, Stage::Running(running) if running.store.is_busy())
+    }
+
+    /// Whether whoever adds is to be refused.
+    pub(crate) fn is_overloaded(&self) -> bool {
+        matches!(&self.stage, Stage::Running(running) if running.store.is_overloaded())
+    }
+
+    /// Whether the storage fails.
+    pub(crate) fn is_failing(&self) -> bool {
+        matches!(&self.stage, Stage::Running(running) if running.store.refusal().is_some())
     }
 
     /// When [`Pump::drive`] has something to do although nothing else happens.
@@ -305,7 +312,7 @@ impl Pump {
             status: store.map(Store::status),
             written: store.map_or(Position(0), Store::written),
             durable: store.map_or(Position(0), Store::durable),
-            pushed: store.map_or(Position(0), Store::pushed),
+            applied: store.map_or(Position(0), Store::pushed),
             unwritten_bytes: store.map_or(0, Store::unwritten_bytes),
             refusal: store.and_then(Store::refusal),
             losses: &self.losses,

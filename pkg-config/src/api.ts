@@ -1,0 +1,16 @@
+// What every entry gives beside `open`.
+
+export {
+  ClosedError,
+  CorruptError,
+  DataLossError,
+  EngineError,
+  EngineRestartedError,
+  FencedError,
+  FormatTooNewError,
+  LockedError,
+  RedisError,
+  StorageBusyError,
+  StorageError,
+  StorageFullError,
+} from './errors.js'
