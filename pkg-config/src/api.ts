@@ -14,3 +14,4 @@ export {
   StorageError,
   StorageFullError,
 } from './errors.js'
+export { memory } from './memory.js'

@@ -275,7 +275,7 @@ export class Engine {
       wait?.done_()
     }
     const deadline = door_.deadline_()
-    if (deadline < NO_DEADLINE || timer_.at_ !== Infinity) timer_.set_(deadline, waits_.size > 0)
+    if (deadline < NO_DEADLINE || timer_.at_ !== Infinity) timer_.set_(deadline, waits_.size + (this.stored_?.held_.size ?? 0) > 0)
     this.stored_?.look_()
   }
 

@@ -137,7 +137,7 @@ export class Stored {
   /** Holds a result until the journal is stored up to a position. */
   hold_<T>(position: number, level: number, result: () => T): T | Promise<T> {
     const isFree = level === APPLIED || position === 0
-    if (isFree || !this.door_.enter_('hold', position, level, ++this.lastToken_)) return result()
+    if (isFree || !this.door_.enter_('hold', position, level, ++this.lastToken_, this.engine_.clock_())) return result()
     return this.wait_(result)
   }
 

@@ -14,7 +14,7 @@ const manifest = JSON.parse(read('package.json'))
 const programs = ['dist/index.js', 'dist/index.cjs', 'dist/slim.js', 'dist/slim.cjs', 'dist/workerd.js']
 const names = (
   'ClosedError CorruptError DataLossError EngineError EngineRestartedError FencedError FormatTooNewError LockedError ' +
-  'RedisError StorageBusyError StorageError StorageFullError open'
+  'RedisError StorageBusyError StorageError StorageFullError memory open'
 ).split(' ')
 
 test('every file that the manifest names is there', () => {

@@ -113,6 +113,9 @@ export interface Opening extends Database, PromiseLike<Database> {}
  */
 export function open(options?: OpenOptions): Opening
 
+/** A storage in memory: a database that was closed is there again when it is opened with the same one. */
+export function memory(): Storage
+
 /** A database: streams by name. */
 export interface Database extends AsyncDisposable {
   /** A handle on a stream. Nothing is created by it. */

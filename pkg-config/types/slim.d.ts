@@ -14,6 +14,7 @@ export {
   StorageBusyError,
   StorageError,
   StorageFullError,
+  memory,
 } from './index.js'
 
 /** Where the engine's module comes from: an address, a response, the bytes, or a compiled module. */

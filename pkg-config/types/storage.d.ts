@@ -18,8 +18,8 @@ export interface Storage {
   /** What it is, for messages: `files:./data`. */
   readonly name: string
   /**
-   * Whether its methods answer at once and never with a promise. Then everything is written before a call returns, in
-   * the same task.
+   * Whether its methods answer at once and never with a promise. Then what a call has done is written before it returns,
+   * in the same task.
    */
   readonly sync?: boolean | undefined
   /** Whether the end of the process may leave the last batch half stored, as in a file that is appended to. */

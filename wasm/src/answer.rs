@@ -64,6 +64,15 @@ impl Answer {
     }
 }
 
+impl Answer {
+    /// Tells when time has to pass, and how the database is stored; of the reply nothing changes.
+    pub(crate) fn tell_state(&mut self, host: &Host) {
+        let [_, _, _, _, _, _, _, _, _, low, high, state, ..] = &mut self.words;
+        [*low, *high] = halves(host.next_deadline().unwrap_or(u64::MAX));
+        *state = condition(host);
+    }
+}
+
 fn condition(host: &Host) -> u32 {
     let condition = match host.condition() {
         Condition::Opening => 0,

@@ -79,8 +79,11 @@ impl Door {
 
     /// Holds a reply until what it depends on is stored: at the level of the mode (0), written (1) or durable (2). False if
     /// it may leave at once.
-    pub fn hold(&mut self, position: f64, level: u32, token: f64) -> bool {
-        self.host.hold(Position(position as u64), level_of(level), token as u64)
+    pub fn hold(&mut self, position: f64, level: u32, token: f64, now_ms: f64) -> bool {
+        let position = Position(position as u64);
+        let is_held = self.host.hold(now_ms as u64, position, level_of(level), token as u64);
+        self.tell_state();
+        is_held
     }
 
     /// The next reply that may leave; 0 if there is none.
@@ -90,10 +93,8 @@ impl Door {
 
     /// Asks for everything so far to be written (1) or durable (2), and holds a reply until it is. False if it is already.
     pub fn store(&mut self, level: u32, token: f64, now_ms: f64) -> bool {
-        let position = if level == DURABLE { self.host.sync(now_ms as u64) } else { self.host.position() };
-        let is_held = self.host.hold(position, level_of(level), token as u64);
-        self.tell();
-        is_held
+        let position = self.host.position();
+        self.hold(position.0 as f64, level, token, now_ms)
     }
 
     /// Asks the storage for everything at once, since the page may go.
@@ -216,6 +217,11 @@ impl Door {
             self.request = Vec::new();
         }
         self.answer.tell(outcome, &self.reply, &self.host)
+    }
+
+    /// The reply stays as it is.
+    fn tell_state(&mut self) {
+        self.answer.tell_state(&self.host);
     }
 
     fn tell(&mut self) {

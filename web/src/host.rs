@@ -160,8 +160,9 @@ impl Host {
     /// Holds a reply until what it depends on is stored, at the level of the mode unless another one is given; then
     /// [`Host::take_released`] has its token. False if it may leave at once. To be called once after each call, and after
     /// each reader that was taken.
-    pub fn hold(&mut self, position: Position, level: Option<Level>, token: u64) -> bool {
-        self.pump.as_mut().is_some_and(|pump| pump.hold(position, level, token))
+    pub fn hold(&mut self, now_ms: u64, position: Position, level: Option<Level>, token: u64) -> bool {
+        let Host { engine, pump, .. } = self;
+        pump.as_mut().is_some_and(|pump| pump.hold(engine, now_ms, position, level, token))
     }
 
     /// The next reply that may leave. After an end none does any more.

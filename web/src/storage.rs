@@ -26,8 +26,8 @@ pub use brooklet::persist::{StorageFault, Stored};
 /// What a storage is like.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Traits {
-    /// Whether every question is answered before [`Storage::ask`] returns. Then what is written is written before a
-    /// command returns.
+    /// Whether every question is answered before [`Storage::ask`] returns. Then no reply waits: what it tells of is
+    /// written first.
     pub is_sync: bool,
     /// Whether the end of a process may leave the last batch half stored.
     pub can_tear: bool,

@@ -6,8 +6,9 @@
 //!
 //! *Design.* Being driven is one function, whoever calls it and why: it takes the answers that have come, asks for
 //! whatever is to be asked, and does a slice of work for a snapshot. What was written by commands waits for the next task
-//! (commands of one task go together, and a timer would be held back in a hidden tab); where the storage answers at
-//! once, it is written before the command returns.
+//! (commands of one task go together, and a timer would be held back in a hidden tab). Where the storage answers at
+//! once, it is written when the first reply is to be held that depends on it: so nothing is held there, and a thousand
+//! appends of which only the last one is answered are one write.
 //!
 //! *Why not futures.* There would be a task for each thing that is under way, an executor, and the order in which they
 //! run; here there is one state machine inside another.
@@ -192,12 +193,7 @@ impl Pump {
         if running.store.gather(engine).is_err() {
             self.retry_ms = Some(now_ms.saturating_add(RETRY_MS));
         }
-        if running.store.pushed() == before {
-            return;
-        }
-        if self.line.traits().is_sync {
-            self.run(engine, now_ms);
-        } else {
+        if running.store.pushed() > before {
             self.await_task();
         }
     }
@@ -290,12 +286,29 @@ impl Pump {
 
     /// Holds a reply until what it depends on is stored, at the level of the mode unless another one is given. False if
     /// it may leave at once. Room was made for it.
-    pub(crate) fn hold(&mut self, position: Position, level: Option<Level>, token: u64) -> bool {
-        if !matches!(self.stage, Stage::Running(_)) {
-            return false;
-        }
+    pub(crate) fn hold(
+        &mut self,
+        engine: &mut Engine,
+        now_ms: u64,
+        position: Position,
+        level: Option<Level>,
+        token: u64,
+    ) -> bool {
+        let Stage::Running(running) = &mut self.stage else { return false };
         let usual = if self.options.mode == Mode::Always { Level::Durable } else { Level::Written };
-        let need = Need::Stored(level.unwrap_or(usual), position);
+        let level = level.unwrap_or(usual);
+        let reached = if level == Level::Durable { running.store.durable() } else { running.store.written() };
+        if position > reached {
+            if level == Level::Durable {
+                running.store.sync();
+            }
+            if self.line.traits().is_sync {
+                self.run(engine, now_ms);
+            } else {
+                self.await_task();
+            }
+        }
+        let need = Need::Stored(level, position);
         // Each reply is a caller of its own: none waits for another one, as with all promises.
         self.gate.hold(token, need, token).is_none()
     }

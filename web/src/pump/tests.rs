@@ -234,7 +234,7 @@ impl Rig {
         let outcome = self.host.call(self.now_ms, Session::default(), &words, &mut reply);
         let Outcome::Done(position) = outcome else { panic!("{line} waits") };
         self.next_token += 1;
-        let is_held = self.host.hold(position, level, self.next_token);
+        let is_held = self.host.hold(self.now_ms, position, level, self.next_token);
         (reply.to_value(), is_held.then_some(self.next_token))
     }
 
@@ -299,6 +299,17 @@ fn a_storage_that_answers_at_once_has_written_before_the_call_returns() {
     let mut rig = Rig::open(&bench, StorageOptions { mode: Mode::Always, ..StorageOptions::default() });
     assert_eq!(rig.hold("XADD s 1-1 a b", None).1, None);
     assert_eq!(bench.disk.borrow().log.len(), 2);
+    // Of which nobody waits for the replies goes with the next one of which somebody does, or with the next task.
+    for entry in 2..100 {
+        let id = std::format!("{entry}-1");
+        let words: [&[u8]; 5] = [b"XADD", b"s", id.as_bytes(), b"a", b"b"];
+        rig.host.call(rig.now_ms, Session::default(), &words, &mut Reply::new());
+    }
+    assert_eq!(bench.disk.borrow().log.len(), 2);
+    let tasks = bench.tasks.get();
+    assert!(tasks > 0);
+    assert_eq!(rig.hold("XLEN s", None), (integer(99), None));
+    assert_eq!(bench.disk.borrow().log.len(), 3);
 }
 
 #[test]
@@ -321,11 +332,16 @@ fn levels_are_waited_for() {
     let (_, durable) = rig.hold("XADD s 1-1 a b", Some(Level::Durable));
     let (_, written) = rig.hold("XADD s 2-1 a b", None);
     rig.settle();
+    assert_eq!(rig.released().into_iter().map(Some).collect::<Vec<_>>(), [written, durable], "one sync for both");
+    let (_, written) = rig.hold("XADD s 3-1 a b", None);
+    rig.settle();
     assert_eq!(rig.released(), written.into_iter().collect::<Vec<_>>());
+    let durability = rig.host.durability().unwrap();
+    assert!(durability.durable < durability.written, "nobody has asked for more");
     let position = rig.host.sync(rig.now_ms);
     assert_eq!(position, rig.host.position());
     rig.settle();
-    assert_eq!(rig.released(), durable.into_iter().collect::<Vec<_>>());
+    assert_eq!(rig.host.durability().unwrap().durable, position);
 
     let options = StorageOptions { mode: Mode::Always, ..StorageOptions::default() };
     let mut rig = Rig::open(&bench(false), options);
