@@ -46,6 +46,8 @@ export class Door {
   answer_: number
   reader_ = new Reader()
   failure_: Error | undefined
+  /** What a failure of the instance is to those who call. */
+  Failure_: new (cause: unknown) => Error = EngineError
   /** Called when the instance has failed. */
   onFailure_: ((failure: Error) => void) | undefined
 
@@ -172,7 +174,7 @@ export class Door {
   }
 
   fail_(error: unknown): Error {
-    const failure = new EngineError(error)
+    const failure = new this.Failure_(error)
     this.failure_ = failure
     this.drop_()
     this.onFailure_?.(failure)

@@ -14,7 +14,7 @@
 
 import type { Value } from '../types/index.js'
 import type { Door } from './door.js'
-import { ClosedError } from './errors.js'
+import { ClosedError, EngineError } from './errors.js'
 import { isBytes, refuse } from './options.js'
 import type { Reader } from './reply.js'
 import type { Words } from './request.js'
@@ -28,6 +28,9 @@ export type Decode<T> = (reader: Reader) => T
 
 /** Somebody who waits for a reply. */
 interface Wait {
+  words_: Words
+  /** How the engine calls him. */
+  waiter_: number
   done_(): void
   fail_(reason: unknown): void
 }
@@ -52,6 +55,9 @@ export class Engine {
   /** How it is stored, if it is. */
   stored_: Stored | undefined
   events_ = new EventTarget()
+  open_: (engine: Engine) => Promise<Door>
+  /** When the engine failed and was made anew. */
+  restarts_: number[] = []
   clock_: () => number
   /** The time of the call that runs or ran last. */
   now_ = 0
@@ -63,23 +69,34 @@ export class Engine {
       if (this.door_ !== undefined) this.tick_()
       else this.stored_?.drive_()
     })
-    this.opened_ = open(this).then(
-      (door) => {
-        door.onFailure_ = (failure) => {
-          this.stored_?.finish_(failure)
-          this.end_(failure)
-        }
-        this.door_ = door
-        this.begin_()
-      },
-      (error) => {
-        this.end_(error)
-        this.begin_()
-        throw error
-      },
-    )
+    this.open_ = open
+    this.opened_ = this.start_()
     // Whoever calls is told; that nobody called is no error.
     unawaited(this.opened_)
+  }
+
+  /** Opens the door, and runs what was called before that. */
+  async start_(): Promise<void> {
+    try {
+      const door = await this.open_(this)
+      door.onFailure_ ??= (failure) => this.end_(failure)
+      this.door_ = door
+    } catch (error) {
+      this.end_(error as Error)
+      throw error
+    } finally {
+      this.begin_()
+    }
+  }
+
+  /** The engine of a stored database has failed: it is made anew from what is stored, unless that happens all the time. */
+  restart_(failure: Error): void {
+    const now = Date.now()
+    this.restarts_ = [...this.restarts_.filter((then) => now - then < RESTARTS_MS), now]
+    if (this.restarts_.length > RESTARTS_MAX) return this.end_(new EngineError(failure.cause))
+    this.door_ = undefined
+    this.timer_.set_(Infinity, false)
+    this.opened_ = unawaited(this.start_())
   }
 
   /** Runs a command and makes something of its reply. */
@@ -131,7 +148,7 @@ export class Engine {
   ): T | Promise<T> {
     const door = this.door_!
     if (door.call_(words, this.tick_())) return this.reply_(decode, level)
-    const waiter = door.waiter_()
+    let wait!: Wait
     const promise = new Promise<T>((resolve, reject) => {
       const done = () => {
         try {
@@ -140,15 +157,15 @@ export class Engine {
           reject(error)
         }
       }
-      this.waits_.set(waiter, { done_: done, fail_: reject })
+      wait = { words_: words.map((word) => keptWord(word)), waiter_: door.waiter_(), done_: done, fail_: reject }
     })
+    this.waits_.set(wait.waiter_, wait)
     hold((reason) => {
-      const wait = this.waits_.get(waiter)
-      if (wait === undefined) return
-      this.waits_.delete(waiter)
+      if (this.waits_.get(wait.waiter_) !== wait) return
+      this.waits_.delete(wait.waiter_)
       wait.fail_(reason)
       quietly(() => {
-        door.enter_('cancel', waiter)
+        this.door_?.enter_('cancel', wait.waiter_)
         this.settle_()
       })
     })
@@ -241,9 +258,20 @@ export class Engine {
     return this.enter_(() => run(kept))
   }
 
-  /** Runs what was called before the door was open. */
+  /** Runs what waited in an engine that failed, and then what was called before the door was open. */
   begin_(): void {
+    const waits = [...this.waits_.values()]
+    this.waits_.clear()
+    for (const wait of waits) quietly(() => this.waitAgain_(wait))
     for (const run of this.early_.splice(0)) run()
+  }
+
+  waitAgain_(wait: Wait): void {
+    const door = this.door_!
+    if (door.call_(wait.words_, this.tick_())) return wait.done_()
+    wait.waiter_ = door.waiter_()
+    this.waits_.set(wait.waiter_, wait)
+    this.settle_()
   }
 
   /** Makes something of the reply that is there. */
@@ -294,6 +322,10 @@ export class Engine {
     return now
   }
 }
+
+/** An engine that failed is made anew so often within so many milliseconds. */
+const RESTARTS_MAX = 3
+const RESTARTS_MS = 60_000
 
 /** What the door says when nothing is due, as the nearest number. */
 const NO_DEADLINE = 2 ** 64

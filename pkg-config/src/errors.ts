@@ -57,7 +57,12 @@ export const {
   /** Less is stored than was known to be durable. */
   DataLossError: class extends StorageError {},
   /** The engine failed and was rebuilt from the storage. */
-  EngineRestartedError: class extends StorageError {},
+  EngineRestartedError: class extends StorageError {
+    constructor(cause: unknown) {
+      const what = 'what was called and not answered may have happened or not'
+      super(`the engine failed and is made anew from what is stored; ${what}: ${cause}`, { cause })
+    }
+  },
   /** Another owner has taken over. */
   FencedError: class extends StorageError {},
   /** A newer version has written what is stored. */

@@ -14,7 +14,7 @@ import type { Durability, DurabilityInfo } from '../types/index.js'
 import type { Storage } from '../types/storage.js'
 import type { Door } from './door.js'
 import type { Decode, Engine } from './engine.js'
-import { ClosedError, STORAGE_ERRORS, StorageError } from './errors.js'
+import { ClosedError, EngineError, EngineRestartedError, STORAGE_ERRORS, StorageError } from './errors.js'
 import { StorageLink } from './link.js'
 import { nothing, readPlain } from './shapes.js'
 
@@ -83,6 +83,8 @@ export class Stored {
     this.ended_ = new Promise((resolve) => {
       this.onEnd_ = resolve
     })
+    door.Failure_ = EngineRestartedError
+    door.onFailure_ = (failure) => this.fail_(failure)
     door.open_(this.link_, ...this.link_.traits_(), options, lockWaitMs)
     this.drive_()
   }
@@ -229,6 +231,14 @@ export class Stored {
     return new STORAGE_ERRORS[name](sentence, { cause: error_ })
   }
 
+  /** The engine has failed. */
+  fail_(failure: Error): void {
+    const isRunning = this.engine_.door_ === this.door_
+    if (isRunning) this.engine_.restart_(failure)
+    // What fails while it is opened would fail again.
+    this.finish_(isRunning ? failure : new EngineError(failure.cause))
+  }
+
   /** Ends it, for everybody who waits. */
   finish_(reason: Error): void {
     if (this.end_ !== undefined) return
@@ -239,7 +249,7 @@ export class Stored {
     for (const add of this.adding_.splice(0)) add()
     this.onRefusal_(reason)
     this.onEnd_()
-    if (this.engine_.door_ !== undefined) this.engine_.end_(reason)
+    if (this.engine_.door_ === this.door_) this.engine_.end_(reason)
     else this.engine_.timer_.set_(Infinity, false)
     this.door_.drop_()
   }

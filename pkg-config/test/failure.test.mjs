@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { open as openInline } from 'brooklet'
-import { EngineError, open } from 'brooklet/slim'
+import { EngineError, EngineRestartedError, memory, open } from 'brooklet/slim'
 import { CALLS, objectsOf, perform } from './support/calls.mjs'
 import { settle, until, waitingReaders } from './support/tools.mjs'
 
@@ -23,9 +23,16 @@ const trap = new WebAssembly.Module(
 
 /** A database whose engine traps in one of these methods once it is told to. */
 async function fragile(...methods) {
+  const [db, calls, mend] = await fragileWith({}, ...methods)
+  mend()
+  return [db, calls]
+}
+
+/** The same with options. Every engine is so until `mend` is called. */
+async function fragileWith({ left = Infinity, ...options }, ...methods) {
   const { Instance } = WebAssembly
   const { fail } = new Instance(trap).exports
-  const calls = { left: Infinity, after: 0 }
+  const calls = { left, after: 0 }
   WebAssembly.Instance = function (module, imports) {
     const { exports } = new Instance(module, imports)
     const wrapped = { ...exports }
@@ -39,10 +46,14 @@ async function fragile(...methods) {
     }
     return { exports: wrapped }
   }
-  try {
-    return [await open({ wasm }), calls]
-  } finally {
+  const mend = () => {
     WebAssembly.Instance = Instance
+  }
+  try {
+    return [await open({ wasm, ...options }), calls, mend]
+  } catch (error) {
+    mend()
+    throw error
   }
 }
 
@@ -149,4 +160,62 @@ test('without random numbers there is no database', async () => {
   const db = await open({ wasm })
   assert.equal(await db.call('PING'), 'PONG')
   await db.close()
+})
+
+test('an engine that is stored is made anew', async () => {
+  const storage = memory()
+  const [db, calls, mend] = await fragileWith({ storage }, 'call')
+  mend()
+  const stream = db.stream('s')
+  const group = await stream.group('g')
+  await stream.addMany([{ a: 1 }, { a: 2 }])
+  const messages = group.read('c')
+  const first = await messages.next()
+  const signal = new AbortController()
+  const aborted = db.call(['XREAD', 'BLOCK', 0, 'STREAMS', 'other', '0'], { signal: signal.signal })
+  const waits = [stream.read().next(), db.call('XREAD', 'BLOCK', 0, 'STREAMS', 's', '$')]
+  await until(async () => (await waitingReaders(db)) === 3)
+  calls.left = 0
+  await assert.rejects(stream.add({ a: 3 }), (error) => {
+    assert.ok(error instanceof EngineRestartedError && error.cause instanceof WebAssembly.RuntimeError)
+    assert.match(error.message, /^the engine failed and is made anew from what is stored; .*unreachable/)
+    return true
+  })
+  // Calls and readers go on with what is stored.
+  assert.equal(await stream.length(), 2)
+  assert.equal(await waitingReaders(db), 3)
+  signal.abort(new Error('enough'))
+  await assert.rejects(aborted, /enough/)
+  const id = await stream.add({ a: 3 })
+  assert.equal((await waits[0]).value.id, id)
+  assert.equal((await waits[1])[0][1][0][0], id)
+  assert.equal(await first.value.ack(), true)
+  assert.equal((await messages.next()).value.get('a'), '2')
+  await messages.return()
+  await db.close()
+})
+
+test('an engine that fails again and again is given up', async () => {
+  const [db, calls, mend] = await fragileWith({ storage: memory() }, 'call')
+  calls.left = Infinity
+  const outcomes = []
+  for (let time = 0; time < 6; time++) {
+    await db.call('PING').catch(() => {})
+    calls.left = 0
+    outcomes.push(await db.call('PING').catch(({ name }) => name))
+    calls.left = Infinity
+  }
+  mend()
+  const restarted = Array.from({ length: 4 }, () => 'EngineRestartedError')
+  assert.deepEqual(outcomes, [...restarted, 'EngineError', 'EngineError'])
+  await db.close()
+})
+
+test('an engine that fails while it is opened is not tried again', async () => {
+  for (const method of ['open', 'drive']) {
+    await assert.rejects(fragileWith({ storage: memory(), left: 0 }, method), (error) => {
+      assert.ok(error.cause instanceof WebAssembly.RuntimeError, `${method}: ${error}`)
+      return true
+    })
+  }
 })

@@ -625,7 +625,10 @@ export class RedisError extends Error {
 /** The database was closed. */
 export class ClosedError extends Error {}
 
-/** The engine failed, and its state may be half changed: this database cannot be used any more. `cause` says why. */
+/**
+ * The engine failed, and its state may be half changed: this database cannot be used any more. `cause` says why. If it is
+ * stored, it is made anew instead, unless it fails again and again.
+ */
 export class EngineError extends Error {}
 
 /** How a database is stored. Positions count the commands that changed something. */
@@ -671,7 +674,10 @@ export class CorruptError extends StorageError {}
 /** Less is stored than was known to be durable. Nothing was changed. */
 export class DataLossError extends StorageError {}
 
-/** The engine failed and was rebuilt from the storage: what was not written is gone. */
+/**
+ * The engine failed and is made anew from what is stored. What was called and not answered may have happened or not;
+ * readers that wait go on waiting.
+ */
 export class EngineRestartedError extends StorageError {}
 
 /** Another owner has taken over. */
