@@ -95,7 +95,11 @@ export class Door {
 
   /** Replaces the empty database by one that is stored. */
   open_(link: Client, traits: number, valueBytesMax: number, options: number, lockWaitMs: number): void {
-    this.exports_.door_open(this.door_, link, traits, valueBytesMax, options, lockWaitMs)
+    try {
+      this.exports_.door_open(this.door_, link, traits, valueBytesMax, options, lockWaitMs)
+    } catch (error) {
+      throw this.fail_(error)
+    }
     this.look_()
   }
 
