@@ -16,7 +16,7 @@ import type { Door } from './door.js'
 import type { Decode, Engine } from './engine.js'
 import { ClosedError, EngineError, EngineRestartedError, STORAGE_ERRORS, StorageError } from './errors.js'
 import { StorageLink } from './link.js'
-import { nothing, readPlain } from './shapes.js'
+import { nothing, readPlain, unawaited } from './shapes.js'
 
 /** Levels, as the door counts them. */
 export const APPLIED = -1
@@ -76,10 +76,12 @@ export class Stored {
     this.door_ = door
     this.storage_ = storage
     this.link_ = new StorageLink(storage, door, () => this.drive_())
-    this.opened_ = new Promise((resolve, reject) => {
+    const opened = new Promise<Door>((resolve, reject) => {
       this.onOpen_ = resolve
       this.onRefusal_ = reject
     })
+    // If the engine fails at once, nobody has seen it yet.
+    this.opened_ = unawaited(opened)
     this.ended_ = new Promise((resolve) => {
       this.onEnd_ = resolve
     })
