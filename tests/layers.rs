@@ -65,7 +65,7 @@ const WEB_LAYERS: &[(&str, &[&[&str]])] = &[
     ("storage", &[]),
     ("pump", &[&["storage"]]),
     ("host", &[&["growth", "storage", "pump"]]),
-    ("client", &[&["host"]]),
+    ("client", &[&["host", "pump", "storage"]]),
 ];
 
 /// The same for `wasm/src/`.
@@ -87,6 +87,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("web/src/pump/", &["brooklet"]),
     ("web/src/host.rs", &["brooklet", "getrandom"]),
     ("web/src/client/timer.rs", &["js_sys", "wasm_bindgen"]),
+    ("web/src/client/tasks.rs", &["js_sys", "wasm_bindgen"]),
     ("web/src/client/js.rs", &["serde", "serde_wasm_bindgen", "wasm_bindgen"]),
     ("web/src/client/", &["brooklet", "serde"]),
     ("wasm/src/tests/", &["js_sys", "std", "wasm_bindgen", "wasm_bindgen_test"]),

@@ -81,8 +81,8 @@ pub use brooklet::{EntryId, Value};
 #[cfg(feature = "async")]
 pub use client::{
     Append, Brooklet, Call, ConsumerInspection, Entries, Entry, Error, Fields, Group, GroupInspection, Inspection,
-    Message, Messages, Multi, Nack, OpenGroup, Options, PendingEntry, PendingSummary, Range, RedisError, References,
-    Result, Running, Stream, StreamInspection, Word,
+    Message, Messages, Mode, Multi, Nack, OpenGroup, OpenStored, Opening, Options, PendingEntry, PendingSummary, Range,
+    RedisError, References, Result, Running, Stream, StreamInspection, Word,
 };
 #[cfg(feature = "serde")]
 pub use client::{from_js, to_js};

@@ -1,6 +1,6 @@
 //! Futures of replies.
 //!
-//! *Design.* The command has run when the future is made: it holds the reply, or the name under which a reader waits. So a
+//! *Design.* The command has run when the future is made: it holds the reply, or the number under which it waits. So a
 //! request needs no copy that outlives the call, and replies come in the order of the calls. To drop a future that
 //! waits ends the wait; a command that has run stays run.
 //!
@@ -11,9 +11,9 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll, Waker, ready};
+use core::task::{Context, Poll, ready};
 
-use brooklet::{Reply, Token, Value, WaiterId};
+use brooklet::{Reply, Token, Value};
 
 use super::database::Shared;
 use super::error::{Error, RedisError, Result};
@@ -49,7 +49,7 @@ pub(super) struct Answer {
 
 enum State {
     Done(Result<Reply>),
-    Waiting(Rc<Shared>, WaiterId),
+    Waiting(Rc<Shared>, u64),
     Taken,
 }
 
@@ -62,14 +62,14 @@ impl Answer {
         Answer { state: State::Done(Err(error)) }
     }
 
-    pub(super) fn waiting(shared: Rc<Shared>, waiter: WaiterId) -> Answer {
-        Answer { state: State::Waiting(shared, waiter) }
+    pub(super) fn waiting(shared: Rc<Shared>, number: u64) -> Answer {
+        Answer { state: State::Waiting(shared, number) }
     }
 
     /// The reply; an error line is an error. To be asked until it is ready, and then no more.
     pub(super) fn poll_reply(&mut self, context: &Context<'_>) -> Poll<Result<Reply>> {
-        if let State::Waiting(shared, waiter) = &self.state {
-            let reply = ready!(shared.poll(*waiter, context));
+        if let State::Waiting(shared, number) = &self.state {
+            let reply = ready!(shared.poll(*number, context));
             self.state = State::Done(reply);
         }
         match core::mem::replace(&mut self.state, State::Taken) {
@@ -79,18 +79,19 @@ impl Answer {
         }
     }
 
-    /// The reply, if it is there.
+    /// The reply, if it is there, whether what it tells of is stored or not. A wait ends.
     pub(super) fn now(mut self) -> Option<Result<Reply>> {
-        match self.poll_reply(&Context::from_waker(Waker::noop())) {
-            Poll::Ready(reply) => Some(reply),
-            Poll::Pending => None,
+        match core::mem::replace(&mut self.state, State::Taken) {
+            State::Done(reply) => Some(reply.and_then(without_error)),
+            State::Waiting(shared, number) => shared.cancel(number).map(without_error),
+            State::Taken => None,
         }
     }
 
-    /// Whether the reply is not there yet.
+    /// Whether the engine has not answered yet.
     pub(super) fn is_asleep(&self) -> bool {
         match &self.state {
-            State::Waiting(shared, waiter) => shared.is_asleep(*waiter),
+            State::Waiting(shared, number) => shared.is_asleep(*number),
             State::Done(_) | State::Taken => false,
         }
     }
@@ -106,8 +107,8 @@ impl Future for Answer {
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        if let State::Waiting(shared, waiter) = &self.state {
-            shared.cancel(*waiter);
+        if let State::Waiting(shared, number) = &self.state {
+            shared.cancel(*number);
         }
     }
 }

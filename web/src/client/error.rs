@@ -3,7 +3,10 @@
 use alloc::string::String;
 use core::fmt;
 
+use brooklet::persist;
+
 use crate::host::OpenError;
+use crate::pump::End;
 
 /// What this crate's functions return.
 pub type Result<T, E = Error> = core::result::Result<T, E>;
@@ -15,6 +18,10 @@ pub enum Error {
     Redis(RedisError),
     /// The database was closed.
     Closed,
+    /// What is stored could not be opened. Nothing in it has changed.
+    Unopened(persist::OpenError),
+    /// The database had to stop: another owner has taken over, or what was stored is damaged or gone.
+    Stopped(persist::Refusal),
     /// The platform has no random numbers, and without them anybody could choose key names that collide.
     NoRandomness,
     /// Nothing was added: there is no such stream, and none was to be made.
@@ -69,6 +76,14 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Error::Redis(error) => error.line(),
+            Error::Unopened(error) => return error.fmt(f),
+            Error::Stopped(persist::Refusal::Fenced) => {
+                "another owner has taken over; what was not written here never will be. Open again"
+            }
+            Error::Stopped(persist::Refusal::Corrupt) => {
+                "what was stored is damaged or gone, and nothing more was written to it. Open again"
+            }
+            Error::Stopped(persist::Refusal::Failing(_)) => "the storage failed. Open again",
             Error::Closed => "the database was closed",
             Error::NoRandomness => "the platform has no random numbers (crypto.getRandomValues)",
             Error::NoStream => "there is no such stream, and none was to be made",
@@ -93,6 +108,16 @@ impl From<OpenError> for Error {
     fn from(error: OpenError) -> Error {
         match error {
             OpenError::NoRandomness => Error::NoRandomness,
+        }
+    }
+}
+
+impl From<End> for Error {
+    fn from(end: End) -> Error {
+        match end {
+            End::Unopened(error) => Error::Unopened(error),
+            End::Stopped(refusal) => Error::Stopped(refusal),
+            End::Closed => Error::Closed,
         }
     }
 }

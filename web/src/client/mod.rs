@@ -18,12 +18,14 @@ mod inspection;
 mod js;
 mod messages;
 mod multi;
+mod opening;
 mod options;
 mod range;
 mod reading;
 #[cfg(feature = "serde")]
 mod serialize;
 mod stream;
+mod tasks;
 mod timer;
 mod waiting;
 mod words;
@@ -40,6 +42,7 @@ pub use inspection::{ConsumerInspection, GroupInspection, Inspection, StreamInsp
 pub use js::{from_js, to_js};
 pub use messages::{Message, Messages};
 pub use multi::Multi;
+pub use opening::{Mode, OpenStored, Opening};
 pub use options::Options;
 pub use range::Range;
 pub use stream::Stream;
