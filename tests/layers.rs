@@ -60,7 +60,13 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
 ];
 
 /// The same for `web/src/`: what the npm door stands on knows nothing of what Rust applications use.
-const WEB_LAYERS: &[(&str, &[&[&str]])] = &[("growth", &[]), ("host", &[&["growth"]]), ("client", &[&["host"]])];
+const WEB_LAYERS: &[(&str, &[&[&str]])] = &[
+    ("growth", &[]),
+    ("host", &[&["growth"]]),
+    ("client", &[&["host"]]),
+    ("storage", &[]),
+    ("indexed_db", &[&["storage"]]),
+];
 
 /// The same for `wasm/src/`.
 const WASM_LAYERS: &[(&str, &[&[&str]])] = &[
@@ -71,8 +77,8 @@ const WASM_LAYERS: &[(&str, &[&[&str]])] = &[
     ("tests", &[&["door", "options"]]),
 ];
 
-/// Which crates the files of `web/` and `wasm/` may name; the first row whose path fits counts. Only two places know
-/// JavaScript: what the platform's timers need, and what goes to JavaScript as plain data.
+/// Which crates the files of `web/` and `wasm/` may name; the first row whose path fits counts. Only three places
+/// know JavaScript: what the platform's timers need, what goes to JavaScript as plain data, and what IndexedDB is asked with.
 const CRATES: &[(&str, &[&str])] = &[
     ("web/src/lib.rs", &["brooklet", "serde"]),
     ("web/src/growth.rs", &[]),
@@ -80,6 +86,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ("web/src/client/timer.rs", &["js_sys", "wasm_bindgen"]),
     ("web/src/client/js.rs", &["serde", "serde_wasm_bindgen", "wasm_bindgen"]),
     ("web/src/client/", &["brooklet", "serde"]),
+    ("web/src/storage.rs", &["brooklet"]),
+    ("web/src/indexed_db/js.rs", &["wasm_bindgen"]),
+    ("web/src/indexed_db/", &[]),
     ("wasm/src/tests/", &["js_sys", "std", "wasm_bindgen", "wasm_bindgen_test"]),
     ("wasm/src/door.rs", &["brooklet", "brooklet_web", "wasm_bindgen"]),
     ("wasm/src/lib.rs", &["rlsf"]),

@@ -13,10 +13,10 @@
 //! *The version stays 1.* A tab with an older version that keeps its connection would block the upgrade for ever. What the
 //! format is, the values say themselves.
 
+use super::State;
 use super::batch::Writing;
 use super::js::{Arg, Js};
 use super::reading::Reading;
-use super::State;
 use crate::storage::{Answer, Question, StorageFault};
 
 /// The stores.

@@ -22,8 +22,8 @@ const SLICES: u32 = 6;
 impl State {
     pub(super) fn heal(&mut self, question: Question) {
         // Chromium says so, under whatever name it is sold. On iOS it is WebKit, and says something else.
-        let agent = Js::global("navigator").get("userAgent");
-        if agent.call("match", &[Arg::Text("Chrome/")]).is_ok_and(|found| !found.is_missing()) {
+        let agent = Js::global("navigator").get("userAgent").as_text().unwrap_or_default();
+        if agent.split('/').any(|words| words.ends_with("Chrome")) {
             self.heal_slice(SLICES, question);
         } else {
             self.answer(question, Answer::Done);

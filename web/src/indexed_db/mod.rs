@@ -199,6 +199,7 @@ impl Shared {
 }
 
 impl State {
+    #[inline(never)]
     fn ask(&mut self, request: &Request<'_>, question: Question) {
         match *request {
             Request::Lock { wait_ms, steals } => self.ask_lock(wait_ms, steals, question),
@@ -215,6 +216,7 @@ impl State {
         }
     }
 
+    #[inline(never)]
     fn answer(&mut self, question: Question, answer: Answer) {
         self.answers.push((question, answer));
     }

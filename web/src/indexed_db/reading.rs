@@ -14,7 +14,7 @@ use super::connection::{Access, Connection, Content, HEAD, LOG, META, PARTS};
 use super::fence::{Row, epoch_of};
 use super::js::{Arg, Js};
 use super::{State, VALUE_BYTES_MAX};
-use crate::storage::{Answer, Question, Request, Stored, StorageFault};
+use crate::storage::{Answer, Question, Request, StorageFault, Stored};
 
 /// The key of the manifest in `meta`.
 pub(super) const MANIFEST: &str = "manifest";
@@ -30,12 +30,26 @@ pub(super) enum Reading {
     /// The last row of an epoch.
     Epoch(Js),
     /// The same, to say what became of a batch that has failed.
-    Verdict { newest: Js, epoch: u64, claims: bool, fault: StorageFault },
+    Verdict {
+        newest: Js,
+        epoch: u64,
+        claims: bool,
+        fault: StorageFault,
+    },
     /// The first and the last key of the log.
     Bounds(Js, Js),
-    Page { keys: Js, values: Js, limit: usize, bytes_max: usize },
+    Page {
+        keys: Js,
+        values: Js,
+        limit: usize,
+        bytes_max: usize,
+    },
     /// The first key from some sequence on, and when it is known, its value.
-    First { log: Js, key: Js, value: Js },
+    First {
+        log: Js,
+        key: Js,
+        value: Js,
+    },
 }
 
 impl State {
@@ -185,7 +199,8 @@ fn stored(request: &Js) -> Stored {
     let value = request.get("result");
     if !request.get("error").is_missing() {
         Stored::Unreadable
-    } else if value.is_missing() {
+    } else if value == Js::MISSING {
+        // What is null is there.
         Stored::Missing
     } else {
         value.as_bytes().map_or(Stored::Unreadable, Stored::Bytes)

@@ -134,9 +134,7 @@ impl State {
 
     fn fail_task(&mut self, is_not_there: bool, fault: StorageFault) {
         let answer = match (self.notes.tasks.first(), &self.notes.stage) {
-            (Some((Task::Write(_), _)), _) if fault == StorageFault::Quota => {
-                Answer::Failed(StorageFault::Quota)
-            }
+            (Some((Task::Write(_), _)), _) if fault == StorageFault::Quota => Answer::Failed(StorageFault::Quota),
             (Some((Task::Write(_), _)), _) => Answer::Failed(StorageFault::Io),
             (Some((Task::Read, _)), Stage::Content | Stage::Bytes) => Answer::Value(Stored::Unreadable),
             (Some((Task::Read, _)), _) => Answer::Value(Stored::Missing),
@@ -175,7 +173,9 @@ impl Notes {
             (Stage::Directory, Task::Remove) => (value.call("removeEntry", &[file]), Stage::Finished),
             (Stage::File, Task::Read) => (value.call("getFile", &[]), Stage::Content),
             (Stage::File, _) => (value.call("createWritable", &[]), Stage::Stream),
-            (Stage::Stream, Task::Write(bytes)) => (value.call("write", &[Arg::Bytes(bytes)]), Stage::Streamed(value.clone())),
+            (Stage::Stream, Task::Write(bytes)) => {
+                (value.call("write", &[Arg::Bytes(bytes)]), Stage::Streamed(value.clone()))
+            }
             (Stage::Streamed(stream), _) => (stream.call("close", &[]), Stage::Finished),
             (Stage::Cache, Task::Read) => (value.call("match", &[address]), Stage::Content),
             (Stage::Cache, Task::Write(bytes)) => {
