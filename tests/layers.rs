@@ -63,9 +63,10 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
 const WEB_LAYERS: &[(&str, &[&[&str]])] = &[
     ("growth", &[]),
     ("storage", &[]),
+    ("indexed_db", &[&["storage"]]),
     ("pump", &[&["storage"]]),
     ("host", &[&["growth", "storage", "pump"]]),
-    ("client", &[&["host", "pump", "storage"]]),
+    ("client", &[&["host", "indexed_db", "pump", "storage"]]),
 ];
 
 /// The same for `wasm/src/`.
@@ -78,8 +79,8 @@ const WASM_LAYERS: &[(&str, &[&[&str]])] = &[
     ("tests", &[&["door", "options"]]),
 ];
 
-/// Which crates the files of `web/` and `wasm/` may name; the first row whose path fits counts. Only two places know
-/// JavaScript: what the platform's timers need, and what goes to JavaScript as plain data.
+/// Which crates the files of `web/` and `wasm/` may name; the first row whose path fits counts. Only three places
+/// know JavaScript: what the platform's timers need, what goes to JavaScript as plain data, and what IndexedDB is asked with.
 const CRATES: &[(&str, &[&str])] = &[
     ("web/src/lib.rs", &["brooklet", "serde"]),
     ("web/src/growth.rs", &[]),
@@ -90,6 +91,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("web/src/client/tasks.rs", &["js_sys", "wasm_bindgen"]),
     ("web/src/client/js.rs", &["serde", "serde_wasm_bindgen", "wasm_bindgen"]),
     ("web/src/client/", &["brooklet", "serde"]),
+    ("web/src/indexed_db/js.rs", &["wasm_bindgen"]),
+    ("web/src/indexed_db/", &[]),
     ("wasm/src/tests/", &["js_sys", "std", "wasm_bindgen", "wasm_bindgen_test"]),
     ("wasm/src/door.rs", &["brooklet", "brooklet_web", "wasm_bindgen"]),
     ("wasm/src/storage.rs", &["brooklet_web", "wasm_bindgen"]),

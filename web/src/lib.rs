@@ -58,7 +58,8 @@
 //!
 //! Without its default features, this crate is [`Host`] alone: the engine with what the platform adds to it, random
 //! numbers and memory that grows in large steps. The npm package stands on that. `async` adds all the above, `serde` what
-//! goes from and to Rust values (`Entry::to`, `Stream::add_value`) and JavaScript values (`to_js`, `from_js`).
+//! goes from and to Rust values (`Entry::to`, `Stream::add_value`) and JavaScript values (`to_js`, `from_js`). `indexed-db` adds
+//! [`IndexedDb`], where a database is stored in a browser.
 //!
 //! # Memory
 //!
@@ -73,6 +74,8 @@ extern crate alloc;
 mod client;
 mod growth;
 mod host;
+#[cfg(feature = "indexed-db")]
+mod indexed_db;
 mod pump;
 pub mod storage;
 
@@ -87,4 +90,6 @@ pub use client::{
 #[cfg(feature = "serde")]
 pub use client::{from_js, to_js};
 pub use host::{Host, OpenError};
+#[cfg(feature = "indexed-db")]
+pub use indexed_db::IndexedDb;
 pub use pump::{Condition, Durability, End, Notify, StorageOptions, Urgency};

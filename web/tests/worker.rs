@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "the support file serves several test programs")]
 #![allow(clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a panic here is a failed test")]
 
+mod indexed_db;
 mod support;
 
 use brooklet_web::Value;

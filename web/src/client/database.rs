@@ -55,6 +55,12 @@ impl Brooklet {
         OpenStored::new(Box::new(storage))
     }
 
+    /// Opens the database of this name in IndexedDB, with what was stored there.
+    #[cfg(feature = "indexed-db")]
+    pub fn open_indexed_db(name: &str) -> OpenStored {
+        Brooklet::open_in(crate::indexed_db::IndexedDb::new(name))
+    }
+
     /// Begins to open a database in a storage.
     pub(super) fn stored(options: &Options, storage: Box<dyn Storage>, stored: StorageOptions) -> Result<Brooklet> {
         let driver = Rc::new(Driver::default());

@@ -24,6 +24,8 @@ pub(super) enum Purpose {
     Serve(Ticket),
     /// A step on the way to a new connection.
     Reopen,
+    /// Making it safe after an end that was not clean.
+    Heal,
 }
 
 /// The line; see the head of this file.
@@ -44,10 +46,20 @@ impl Line {
     }
 
     pub(super) fn ask(&mut self, purpose: Purpose, request: &Request<'_>) {
+        let question = self.question(purpose);
+        self.storage.ask(request, question);
+    }
+
+    pub(super) fn heal(&mut self) {
+        let question = self.question(Purpose::Heal);
+        self.storage.heal(question);
+    }
+
+    fn question(&mut self, purpose: Purpose) -> Question {
         self.last_number += 1;
         self.asked.push((self.last_number, purpose));
         let listener: Rc<Inbox> = Rc::clone(&self.inbox);
-        self.storage.ask(request, Question::new(self.last_number, listener));
+        Question::new(self.last_number, listener)
     }
 
     /// The next answer that somebody waits for.

@@ -118,6 +118,9 @@ pub struct Durability<'a> {
     pub tail_dropped: ChunkCount,
     /// Whether the owner before had closed it.
     pub was_clean: bool,
+    /// Whether the storage is still being made safe after an end that was not clean: until then another such end may cost
+    /// more than what was not acknowledged.
+    pub is_healing: bool,
 }
 
 /// The pump; see the head of this file.
@@ -132,6 +135,7 @@ pub(crate) struct Pump {
     retry_ms: Option<u64>,
     tail_dropped: ChunkCount,
     was_clean: bool,
+    is_healing: bool,
     losses: Vec<Loss>,
 }
 
@@ -171,6 +175,7 @@ impl Pump {
             retry_ms: None,
             tail_dropped: ChunkCount::default(),
             was_clean: true,
+            is_healing: false,
             losses: Vec::new(),
         }
     }
@@ -331,6 +336,7 @@ impl Pump {
             losses: &self.losses,
             tail_dropped: self.tail_dropped,
             was_clean: self.was_clean,
+            is_healing: self.is_healing,
         }
     }
 
@@ -411,6 +417,8 @@ impl Pump {
                     running.store.answered(now_ms, ticket, answer_for_store(answer));
                 }
             }
+            // What could not be healed is tried again by the next opening.
+            Purpose::Heal => self.is_healing = answer != Answer::Done,
             Purpose::Reopen => {
                 let can_tear = self.line.traits().can_tear;
                 if let Stage::Running(running) = &mut self.stage {
@@ -442,6 +450,10 @@ impl Pump {
             Ok(store) => {
                 self.gate = ReplyGate::new(store.written(), store.durable());
                 self.stage = Stage::Running(Box::new(Running { store, epoch, reopening: None }));
+                if !self.was_clean {
+                    self.is_healing = true;
+                    self.line.heal();
+                }
             }
             Err(EncodeFault::OutOfMemory) => self.end(End::Unopened(OpenError::OutOfMemory)),
             Err(_) => self.end(End::Unopened(OpenError::OutOfRange)),

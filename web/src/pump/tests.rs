@@ -77,6 +77,15 @@ impl Storage for Bound {
         }
     }
 
+    fn heal(&mut self, question: Question) {
+        self.0.asked.borrow_mut().push("heal");
+        if self.0.is_sync.get() {
+            question.answer(Answer::Done);
+        } else {
+            self.0.waiting.borrow_mut().push_back((question, Answer::Done));
+        }
+    }
+
     fn close(&mut self) {
         self.0.asked.borrow_mut().push("close");
         self.0.disk.borrow_mut().is_locked = false;
@@ -431,6 +440,26 @@ fn closing_stores_everything_and_says_so() {
         let rig = Rig::open(&Rc::clone(&rig.bench), StorageOptions::default());
         assert!(rig.host.durability().unwrap().was_clean);
     }
+}
+
+#[test]
+fn a_storage_is_healed_after_an_end_that_was_not_clean() {
+    let mut rig = Rig::open(&bench(false), StorageOptions::default());
+    rig.call("XADD s 1-1 a b");
+    rig.settle();
+    let mut rig = Rig::begin(&rig.crash(), StorageOptions::default());
+    while rig.count("heal") == 0 {
+        assert!(rig.answer());
+    }
+    assert!(rig.host.durability().unwrap().is_healing);
+    assert_eq!(rig.call("XLEN s"), integer(1), "nobody waits for it");
+    rig.settle();
+    assert!(!rig.host.durability().unwrap().is_healing);
+    rig.pass(100);
+    rig.host.close(rig.now_ms);
+    rig.settle();
+    let rig = Rig::open(&Rc::clone(&rig.bench), StorageOptions::default());
+    assert_eq!(rig.count("heal"), 1, "after a clean end there is nothing to heal");
 }
 
 #[test]

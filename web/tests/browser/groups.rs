@@ -260,7 +260,7 @@ async fn workers_do_each_piece_of_work_once() {
     while done.borrow().len() < 500 {
         sleep(1).await;
     }
-    stream.database().close();
+    drop(stream.database().close());
     let all = done.borrow();
     assert_eq!(all.iter().copied().collect::<BTreeSet<u64>>(), (1..=500).collect());
 }

@@ -165,7 +165,7 @@ async fn closing_tells_those_who_wait() {
     let mut next_message = Polled::new(messages.next());
     let mut call = Polled::new(db.call(&["XREAD", "BLOCK", "60000", "STREAMS", "s", "$"]));
     assert!(next_entry.poll().is_pending() && next_message.poll().is_pending() && call.poll().is_pending());
-    db.close();
+    drop(db.close());
     assert_eq!((next_entry.woken(), next_message.woken(), call.woken()), (1, 1, 1));
     assert_eq!(next_entry.poll(), Poll::Ready(Err(Error::Closed)));
     assert!(matches!(next_message.poll(), Poll::Ready(Err(Error::Closed))));

@@ -5,6 +5,8 @@
 #![allow(dead_code, reason = "the support file serves several test programs")]
 #![allow(clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a panic here is a failed test")]
 
+#[path = "../indexed_db/mod.rs"]
+mod indexed_db;
 #[path = "../support/mod.rs"]
 mod support;
 

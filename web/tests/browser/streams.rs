@@ -335,8 +335,8 @@ async fn a_closed_database_says_so() {
     let stream = filled(&db, 1).await;
     let group = stream.group("g").await.unwrap();
     let message = group.read("c").next().await.unwrap().unwrap();
-    db.close();
-    db.clone().close();
+    drop(db.close());
+    drop(db.clone().close());
     assert_eq!(stream.add(&[("a", "b")]).await, Err(Error::Closed));
     assert_eq!(stream.range(..).next().await, Err(Error::Closed));
     assert_eq!(stream.read_after("$").next().await, Err(Error::Closed));

@@ -150,7 +150,7 @@ fn nothing_is_left_behind() {
             let read = db.call(&blocking(100_000));
             assert_eq!(timers.delays().len(), 1);
             match how {
-                0 => db.close(),
+                0 => drop(db.close()),
                 1 => drop(read),
                 // The future keeps the database: it is dropped first.
                 _ => {

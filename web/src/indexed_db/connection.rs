@@ -1,0 +1,331 @@
+//! The connection, and the life of a transaction on it.
+//!
+//! *Opening ends what was before.* The transactions of the connection before are aborted. Those that were told to commit
+//! cannot be, and may still happen. So an opening is answered when a transaction over all stores on the new connection
+//! has ended: transactions with common stores run in the order in which they were made, whatever connection they are of.
+//! If it writes, it also tries whether a transaction that was told to commit is all or nothing: a request that has to
+//! fail and one behind it that does not. Either way it leaves nothing behind: where the transaction aborts, nothing of it
+//! happens; where it completes, its last request takes back the first.
+//!
+//! *Nothing is created for whoever only reads.* Creating is given up in the middle, which undoes it, and what would have been
+//! opened looks empty.
+//!
+//! *The version stays 1.* A tab with an older version that keeps its connection would block the upgrade for ever. What the
+//! format is, the values say themselves.
+
+use super::State;
+use super::batch::Writing;
+use super::js::{Arg, Js};
+use super::reading::Reading;
+use crate::storage::{Answer, Question, StorageFault};
+
+/// The stores.
+pub(super) const LOG: &str = "log";
+pub(super) const META: &str = "meta";
+pub(super) const PARTS: &str = "parts";
+pub(super) const QUARANTINE: &str = "quarantine";
+pub(super) const HEAD: &str = "head";
+pub(super) const HEAL: &str = "heal";
+
+/// What questions are about. The key of `head` lies in its rows, those of the others beside the values.
+const STORES: [&str; 5] = [LOG, META, PARTS, QUARANTINE, HEAD];
+
+/// The database there is, or is not.
+pub(super) enum Connection {
+    None,
+    /// `indexedDB.open` is under way.
+    Opening {
+        request: Js,
+        read_only: bool,
+        /// There is none, and none is to be created.
+        is_absent: bool,
+        question: Question,
+    },
+    /// `indexedDB.deleteDatabase` is under way.
+    Deleting {
+        request: Js,
+        question: Question,
+    },
+    /// Opened by somebody who only reads, and there is none.
+    Absent,
+    Open(Js),
+}
+
+/// A transaction that is under way, and who waits for it.
+pub(super) struct Transaction {
+    pub(super) handle: Js,
+    pub(super) content: Content,
+    /// What a request has failed with, the first that did.
+    pub(super) fault: Option<StorageFault>,
+    pub(super) question: Question,
+}
+
+/// What a transaction is for.
+pub(super) enum Content {
+    /// It is the first on its connection.
+    Opening,
+    Reading(Reading),
+    Writing(Writing),
+    /// One slice of healing; so many follow.
+    Healing(u32),
+}
+
+/// How a transaction is begun.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Access {
+    Read,
+    Write { is_durable: bool },
+}
+
+impl State {
+    pub(super) fn open(&mut self, read_only: bool, question: Question) {
+        self.disconnect();
+        match Js::global("indexedDB").call("open", &[Arg::Text(&self.database_name()), Arg::Number(1)]) {
+            Ok(request) => {
+                self.hear_of(&request, &["onupgradeneeded", "onsuccess", "onerror"]);
+                self.connection = Connection::Opening { request, read_only, is_absent: false, question };
+            }
+            Err(fault) => self.answer(question, Answer::Failed(fault)),
+        }
+    }
+
+    pub(super) fn destroy(&mut self, question: Question) {
+        match Js::global("indexedDB").call("deleteDatabase", &[Arg::Text(&self.database_name())]) {
+            Ok(request) => {
+                self.hear_of(&request, &["onsuccess", "onerror"]);
+                self.connection = Connection::Deleting { request, question };
+            }
+            Err(fault) => {
+                self.answer(question, Answer::Failed(fault));
+                self.let_go();
+            }
+        }
+    }
+
+    /// Gives up the connection and everything that was asked for on it.
+    pub(super) fn disconnect(&mut self) {
+        for transaction in &self.transactions {
+            // It throws if the transaction was told to commit, or has ended.
+            transaction.handle.tell("abort");
+        }
+        match core::mem::replace(&mut self.connection, Connection::None) {
+            Connection::Open(database) => database.tell("close"),
+            Connection::Opening { question, .. } | Connection::Deleting { question, .. } => {
+                self.answer(question, Answer::Failed(StorageFault::Closed));
+            }
+            Connection::None | Connection::Absent => {}
+        }
+        self.forget_transactions();
+    }
+
+    /// Whoever waits for a transaction hears that nobody knows.
+    fn forget_transactions(&mut self) {
+        for transaction in core::mem::take(&mut self.transactions) {
+            self.answer(transaction.question, Answer::Failed(StorageFault::Closed));
+        }
+    }
+
+    /// Begins a transaction over some stores.
+    pub(super) fn begin(&mut self, stores: &[&str], access: Access) -> Result<Js, StorageFault> {
+        let Connection::Open(database) = &self.connection else { return Err(StorageFault::Closed) };
+        let (mode, durability) = match access {
+            Access::Read => ("readonly", "{}"),
+            Access::Write { is_durable: false } => ("readwrite", "{\"durability\":\"relaxed\"}"),
+            Access::Write { is_durable: true } => ("readwrite", "{\"durability\":\"strict\"}"),
+        };
+        match database.call("transaction", &[Arg::Texts(stores), Arg::Text(mode), Arg::Json(durability)]) {
+            Ok(transaction) => {
+                self.hear_of(&transaction, &["oncomplete", "onabort", "onerror"]);
+                Ok(transaction)
+            }
+            Err(fault) => {
+                if fault == StorageFault::Closed {
+                    self.lose_connection();
+                }
+                Err(fault)
+            }
+        }
+    }
+
+    /// Does something in a new transaction, and waits for its end; if that throws, nothing of it happens.
+    pub(super) fn transact(
+        &mut self,
+        stores: &[&str],
+        access: Access,
+        question: Question,
+        place: impl FnOnce(&mut State, &Js) -> Result<Content, StorageFault>,
+    ) {
+        match self.begin(stores, access) {
+            Ok(handle) => {
+                let placed = place(self, &handle);
+                self.wait_for(handle, placed, question);
+            }
+            Err(fault) => self.answer(question, Answer::Failed(fault)),
+        }
+    }
+
+    #[inline(never)]
+    fn wait_for(&mut self, handle: Js, placed: Result<Content, StorageFault>, question: Question) {
+        match placed {
+            Ok(content) => self.transactions.push(Transaction { handle, content, fault: None, question }),
+            Err(fault) => {
+                handle.tell("abort");
+                self.answer(question, Answer::Failed(fault));
+            }
+        }
+    }
+
+    pub(super) fn hear_of(&self, target: &Js, events: &[&str]) {
+        for event in events {
+            target.set(event, &self.hears_event);
+        }
+    }
+
+    pub(super) fn hear_event(&mut self, event: &Js) {
+        let kind = event.get("type");
+        let target = event.get("target");
+        match &self.connection {
+            Connection::Opening { request, .. } | Connection::Deleting { request, .. } if *request == target => {
+                return self.hear_request(&kind, &target);
+            }
+            Connection::Open(database) if *database == target => {
+                // Somebody deletes the database, or it was lost. What was placed before somebody deletes it still happens,
+                // and is answered then.
+                target.tell("close");
+                self.connection = Connection::None;
+                if kind.is("close") {
+                    self.forget_transactions();
+                }
+                return;
+            }
+            _ => {}
+        }
+        let of = target.get("transaction");
+        let handle = if of.is_missing() { &target } else { &of };
+        match self.transactions.iter().position(|transaction| transaction.handle == *handle) {
+            Some(index) if kind.is("complete") || kind.is("abort") => self.end(index, &kind),
+            Some(index) => self.go_on(index, event, &target),
+            None => leave(&kind, &target),
+        }
+    }
+
+    /// An event of the request that opens or deletes.
+    fn hear_request(&mut self, kind: &Js, target: &Js) {
+        if kind.is("upgradeneeded") {
+            let Connection::Opening { read_only, is_absent, .. } = &mut self.connection else { return };
+            *is_absent = *read_only;
+            if *read_only || create_stores(&target.get("result")).is_err() {
+                target.get("transaction").tell("abort");
+            }
+            return;
+        }
+        let failure = kind.is("error").then(|| target.get("error").fault());
+        match (core::mem::replace(&mut self.connection, Connection::None), failure) {
+            (Connection::Opening { read_only, question, .. }, None) => {
+                let database = target.get("result");
+                self.hear_of(&database, &["onversionchange", "onclose"]);
+                self.connection = Connection::Open(database);
+                self.begin_connection(read_only, question);
+            }
+            (Connection::Opening { is_absent: true, question, .. }, Some(_)) => {
+                self.connection = Connection::Absent;
+                self.answer(question, Answer::Done);
+            }
+            (Connection::Opening { question, .. }, Some(fault)) => self.answer(question, Answer::Failed(fault)),
+            (Connection::Deleting { question, .. }, Some(fault)) => {
+                self.answer(question, Answer::Failed(fault));
+                self.let_go();
+            }
+            (Connection::Deleting { question, .. }, None) => self.remove_witness(question),
+            (other, _) => self.connection = other,
+        }
+    }
+
+    /// The transaction that ends what was before; see the head of this file.
+    fn begin_connection(&mut self, read_only: bool, question: Question) {
+        let access = if read_only { Access::Read } else { Access::Write { is_durable: false } };
+        self.transact(&STORES, access, question, |_, transaction| {
+            let head = transaction.call("objectStore", &[Arg::Text(HEAD)])?;
+            if read_only {
+                head.order("count", &[])?;
+            } else {
+                head.order("add", &[Arg::Json("{\"id\":\"trial\"}")])?;
+                head.order("add", &[Arg::Json("{\"id\":\"trial\"}")])?;
+                head.order("delete", &[Arg::Text("trial")])?;
+                transaction.tell("commit");
+            }
+            Ok(Content::Opening)
+        });
+    }
+
+    /// A transaction has ended.
+    fn end(&mut self, index: usize, kind: &Js) {
+        let Transaction { handle, content, fault, question } = self.transactions.swap_remove(index);
+        let is_complete = kind.is("complete");
+        let error = handle.get("error");
+        let failure = match fault {
+            _ if !is_complete && !error.is_missing() => Some(error.fault()),
+            None if !is_complete => Some(StorageFault::Io),
+            fault => fault,
+        };
+        match content {
+            Content::Opening => {
+                // An abort is what is expected of a browser that keeps to the standard.
+                self.commits_whole = !is_complete;
+                self.answer(question, Answer::Done);
+            }
+            Content::Reading(reading) => self.end_reading(&reading, failure, question),
+            Content::Writing(writing) => self.end_writing(&writing, failure, question),
+            Content::Healing(slices) => self.end_healing(slices, failure, question),
+        }
+    }
+
+    /// A request in a transaction has succeeded, if that was to be heard, or has failed.
+    fn go_on(&mut self, index: usize, event: &Js, target: &Js) {
+        let Some(transaction) = self.transactions.get_mut(index) else { return };
+        let has_failed = event.get("type").is("error");
+        let went_on = match &mut transaction.content {
+            Content::Reading(reading) => reading.go_on(target, has_failed),
+            Content::Writing(writing) => writing.go_on(&transaction.handle, target, has_failed, &self.hears_event),
+            Content::Opening | Content::Healing(_) => Ok(false),
+        };
+        match went_on {
+            Ok(true) => {
+                // A failure that was reckoned with does not abort the transaction.
+                event.tell("preventDefault");
+            }
+            Ok(false) if has_failed => {
+                transaction.fault.get_or_insert(target.get("error").fault());
+            }
+            Ok(false) => {}
+            Err(fault) => {
+                transaction.fault.get_or_insert(fault);
+                transaction.handle.tell("abort");
+            }
+        }
+    }
+
+    fn lose_connection(&mut self) {
+        self.connection = Connection::None;
+        self.forget_transactions();
+    }
+}
+
+/// The stores of a new database.
+fn create_stores(database: &Js) -> Result<(), StorageFault> {
+    for store in [LOG, META, PARTS, QUARANTINE, HEAL] {
+        database.order("createObjectStore", &[Arg::Text(store)])?;
+    }
+    let head = database.call("createObjectStore", &[Arg::Text(HEAD), Arg::Json("{\"keyPath\":\"id\"}")])?;
+    head.order("createIndex", &[Arg::Text("claim"), Arg::Text("claim"), Arg::Json("{\"unique\":true}")])?;
+    Ok(())
+}
+
+/// An event of what was given up: a database that is open all the same is closed, and one that would be created is not.
+fn leave(kind: &Js, target: &Js) {
+    if kind.is("upgradeneeded") {
+        target.get("transaction").tell("abort");
+    } else if kind.is("success") {
+        target.get("result").tell("close");
+    }
+}
