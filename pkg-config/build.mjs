@@ -37,6 +37,11 @@ const DECODE_TEXT = `function decodeText(bytes) {
 }
 `
 
+const MAKE_CLOSURE = `function makeClosure(arg0, arg1, f) {
+    return (...args) => f(arg0, arg1, ...args);
+}
+`
+
 const INSTANTIATE = `const wasm = new WebAssembly.Instance(module, __wbg_get_imports()).exports;
 wasm.__wbindgen_start();
 return wasm;
@@ -99,8 +104,8 @@ function factory(glue) {
   const call = /^ {8}(?:const ret = )?wasm\.door_(\w+)\((?:this\.__wbg_ptr)?(?:(?:, )?\w+)*\);$/gm
   const names = [...door.matchAll(call)]
   const expected =
-    'advance answer answered call cancel close configure drive durability exec flush hold new open released room ' +
-    'statistics store streams take'
+    'advance answer answered call cancel close configure drive durability exec flush hold new open open_idb ' +
+    'released room statistics store streams take'
   if (names.map(([, name]) => name).sort().join(' ') !== expected || /FromWasm|ToWasm|addHeapObject/.test(door)) {
     throw new Error("the door's methods are not what they were: door.ts and build.mjs have to follow.")
   }
@@ -109,12 +114,18 @@ function factory(glue) {
   replace(/^if \(Symbol\.dispose\)[^\n]*\n/m, '')
   // Texts are few.
   replace(/^let cachedTextDecoder = [^]*?^function decodeText\(bytes\) {[^]*?^}\n/m, DECODE_TEXT)
+  // Closures live as long as the instance, and are not called in one that has failed.
+  replace(/^const CLOSURE_DTORS = [^;]*;\n/m, '')
+  replace(/^function makeClosure\([^]*?^}\n/m, MAKE_CLOSURE)
+  replace(/^ {4}const ret = (wasm\.wasm_bindgen__convert__closures\w+\(.*\));\n {4}return ret;/m, '    return guard(() => $1);')
+  // Every platform has it.
+  replace(/^if \(!\('encodeInto' in cachedTextEncoder\)\) {[^]*?^}\n/m, '')
   // What fetches and instantiates by itself is not used.
   replace(/^let wasmModule, wasmInstance, wasm;[^]*?^export \{ initSync, __wbg_init as default \};\n/m, INSTANTIATE)
   if (/^\s*(export|import)\b/m.test(text) || /import\.meta/.test(text)) {
     throw new Error('something of the glue is still a module of its own: build.mjs has to follow.')
   }
-  return `export function glue(module) {\n${text}}\n`
+  return `export function glue(module, guard) {\n${text}}\n`
 }
 
 /** The module as the default entry has it: sorted, and then the smallest gzip there is. */

@@ -52,7 +52,7 @@ export class Door {
   onFailure_: ((failure: Error) => void) | undefined
 
   constructor(module: WebAssembly.Module, limits: Limits) {
-    this.exports_ = glue(module)
+    this.exports_ = glue(module, (run) => this.guard_(run))
     this.door_ = this.exports_.door_new()
     this.answer_ = this.exports_.door_answer(this.door_) >>> 2
     this.look_()
@@ -95,12 +95,37 @@ export class Door {
 
   /** Replaces the empty database by one that is stored. */
   open_(link: Client, traits: number, valueBytesMax: number, options: number, lockWaitMs: number): void {
+    this.run_(() => this.exports_.door_open(this.door_, link, traits, valueBytesMax, options, lockWaitMs))
+  }
+
+  /** The same with the one in IndexedDB that has this name. */
+  openIndexedDb_(client: Client, name: string, options: number, lockWaitMs: number): void {
+    const bytes = new TextEncoder().encode(name)
+    const room = this.ready_(bytes.length)
+    this.bytes_.set(bytes, room)
+    this.run_(() => this.exports_.door_open_idb(this.door_, client, bytes.length, options, lockWaitMs))
+  }
+
+  /** Runs what the platform calls back, unless the instance is gone. */
+  guard_(run: () => unknown): unknown {
+    if (this.exports_ === undefined) return undefined
     try {
-      this.exports_.door_open(this.door_, link, traits, valueBytesMax, options, lockWaitMs)
+      return this.run_(run)
+    } catch {
+      // Whoever waits has been told.
+      return undefined
+    }
+  }
+
+  /** Runs something in the instance. */
+  run_<T>(run: () => T): T {
+    try {
+      return run()
     } catch (error) {
       throw this.fail_(error)
+    } finally {
+      if (this.bytes_?.length === 0) this.look_()
     }
-    this.look_()
   }
 
   /** All memory, as it is now: also inside a call, in which it may have grown. */

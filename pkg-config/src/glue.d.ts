@@ -14,6 +14,7 @@ declare module 'brooklet-glue' {
       options: number,
       lockWaitMs: number,
     ): void
+    door_open_idb(door: number, client: Client, bytes: number, options: number, lockWaitMs: number): void
   }
 
   /** What the module calls; wasm/src/storage.rs describes each. */
@@ -42,8 +43,8 @@ declare module 'brooklet-glue' {
     | 'close'
     | 'durability'
 
-  /** Makes an instance. */
-  export function glue(module: WebAssembly.Module): Exports
+  /** Makes an instance. What the platform calls back runs in `guard`. */
+  export function glue(module: WebAssembly.Module, guard: (run: () => unknown) => unknown): Exports
 }
 
 declare module 'brooklet-inline' {

@@ -5,7 +5,7 @@ import { OpeningDatabase } from './database.js'
 import { Door, LIMITS } from './door.js'
 import { Engine } from './engine.js'
 import { read, refuse } from './options.js'
-import { Stored } from './stored.js'
+import { STEAL, Stored } from './stored.js'
 
 /** What only a database has that is stored. */
 const STORAGE_OPTIONS = 'fsync readOnly wait steal onCorruption onDataLoss'
@@ -16,7 +16,7 @@ const NEVER = 2
 const READ_ONLY = 4
 const SALVAGE = 8
 const ACCEPT = 16
-const STEAL = 32
+// STEAL is 32.
 
 /** Opens a database with the module that `load` gets. */
 export function openWith(given: OpenOptions | undefined, load: () => Promise<WebAssembly.Module>): OpeningDatabase {

@@ -7,6 +7,8 @@
 // *Why not leave it to the types.* Half of the callers write JavaScript.
 
 import type { Name, Value } from '../types/index.js'
+import type { IndexedDbStorage } from '../types/indexeddb.js'
+import type { Storage } from '../types/storage.js'
 
 /** Of which kind what is called so must be: a sentence, its `typeof` or how it is checked, the names. */
 const KINDS: [sentence: string, isRight: string | ((value: never) => boolean), names: string][] = [
@@ -31,7 +33,11 @@ const KINDS: [sentence: string, isRight: string | ((value: never) => boolean), n
   ['refuse or salvage', (value) => /^(refuse|salvage)$/.test(value), 'onCorruption'],
   ['refuse or accept', (value) => /^(refuse|accept)$/.test(value), 'onDataLoss'],
   ['true, false or milliseconds', (value) => typeof value === 'boolean' || value >= 0, 'wait'],
-  ['a storage', (value: { open?: unknown }) => typeof value?.open === 'function', 'storage'],
+  [
+    'a storage',
+    (value: Partial<Storage & IndexedDbStorage>) => isName(value?.indexedDb) || typeof value?.open === 'function',
+    'storage',
+  ],
   ['SILENT, FAIL or FATAL', (value) => /^(SILENT|FAIL|FATAL)$/.test(value), 'mode'],
 ]
 

@@ -11,12 +11,16 @@
 // 2. After an end nobody waits.
 
 import type { Durability, DurabilityInfo } from '../types/index.js'
+import type { IndexedDbStorage } from '../types/indexeddb.js'
 import type { Storage } from '../types/storage.js'
 import type { Door } from './door.js'
 import type { Decode, Engine } from './engine.js'
 import { ClosedError, EngineError, EngineRestartedError, STORAGE_ERRORS, StorageError } from './errors.js'
 import { StorageLink } from './link.js'
 import { nothing, readPlain, unawaited } from './shapes.js'
+
+/** A flag of the door's; see open.ts. */
+export const STEAL = 32
 
 /** Levels, as the door counts them. */
 export const APPLIED = -1
@@ -42,10 +46,13 @@ interface Held {
   fail_(reason: unknown): void
 }
 
+type Flag = 'isLossy' | 'wasClean' | 'isHealing'
+
 /** How a database ended, as the door tells it. */
-interface Told extends Omit<DurabilityInfo, 'storage' | 'isLossy' | 'wasClean'> {
+interface Told extends Omit<DurabilityInfo, 'storage' | Flag> {
   isLossy: number
   wasClean: number
+  isHealing: number
   end: [name: keyof typeof STORAGE_ERRORS | '', message: string]
 }
 
@@ -53,7 +60,7 @@ interface Told extends Omit<DurabilityInfo, 'storage' | 'isLossy' | 'wasClean'> 
 export class Stored {
   engine_: Engine
   door_: Door
-  storage_: Storage
+  storage_: Storage | IndexedDbStorage
   link_: StorageLink
   lastToken_ = 0
   held_ = new Map<number, Held>()
@@ -71,11 +78,11 @@ export class Stored {
   onRefusal_!: (reason: unknown) => void
   onEnd_!: () => void
 
-  constructor(engine: Engine, door: Door, storage: Storage, options: number, lockWaitMs: number) {
+  constructor(engine: Engine, door: Door, storage: Storage | IndexedDbStorage, options: number, lockWaitMs: number) {
     this.engine_ = engine
     this.door_ = door
     this.storage_ = storage
-    this.link_ = new StorageLink(storage, door, () => this.drive_())
+    this.link_ = new StorageLink(storage as Storage, door, () => this.drive_())
     const opened = new Promise<Door>((resolve, reject) => {
       this.onOpen_ = resolve
       this.onRefusal_ = reject
@@ -87,7 +94,13 @@ export class Stored {
     })
     door.Failure_ = EngineRestartedError
     door.onFailure_ = (failure) => this.fail_(failure)
-    door.open_(this.link_, ...this.link_.traits_(), options, lockWaitMs)
+    if ('indexedDb' in storage) {
+      // An engine that failed lets go of nothing.
+      const isAgain = engine.restarts_.length > 0
+      door.openIndexedDb_(this.link_, storage.indexedDb, isAgain ? options | STEAL : options, lockWaitMs)
+    } else {
+      door.open_(this.link_, ...this.link_.traits_(), options, lockWaitMs)
+    }
     this.drive_()
   }
 

@@ -9,6 +9,7 @@
  * engine refuses with a {@link RedisError}.
  */
 
+import type { IndexedDbStorage } from './indexeddb.js'
 import type { Storage, StorageDescription } from './storage.js'
 
 export type * from './storage.js'
@@ -79,7 +80,7 @@ export interface CallOptions {
 /** How a database is opened. */
 export interface OpenOptions extends Limits {
   /** Where it is stored: `indexedDb('name')`, `nodeFiles('./dir')`, `memory()`, or anything that is a {@link Storage}. */
-  storage?: Storage | undefined
+  storage?: Storage | IndexedDbStorage | undefined
   /**
    * When what is written becomes durable, as Redis' `appendfsync`. `everysec`, the default: replies wait until it is
    * written, and once a second it is made durable. `always`: replies wait until it is durable. `no`: only `sync()` does.
@@ -654,6 +655,11 @@ export interface DurabilityInfo extends StorageDescription {
   isLossy: boolean
   /** Whether it had been closed before it was opened. */
   wasClean: boolean
+  /**
+   * Whether the storage is still being made safe after an end that was not clean. In Chromium another such end before it is
+   * done may cost the whole database.
+   */
+  isHealing: boolean
   /** What a torn append, which nobody was told of, had left at the end. */
   tornBytes: number
   /** What was lost, with consent, when it was opened. */

@@ -2,12 +2,14 @@
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem::ManuallyDrop;
 
 use brooklet::persist::Level;
 use brooklet::{Config, Outcome, Position, Reply, Session, WaiterId};
-use brooklet_web::Host;
+use brooklet_web::storage::Storage;
+use brooklet_web::{Host, IndexedDb};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::throw_str;
 
@@ -56,12 +58,14 @@ impl Door {
         let client = Rc::new(client);
         let traits = storage_traits(traits, value_bytes_max);
         let storage = ClientStorage::new(Rc::clone(&client), traits, Rc::clone(&self.unanswered));
-        let options = storage_options(options, lock_wait_ms);
-        let notify = Rc::new(Notified(Rc::clone(&client)));
-        let config = self.host.config().clone();
-        let Ok(host) = Host::stored(config, Box::new(storage), options, notify) else { throw_str(NO_RANDOMNESS) };
-        self.host = ManuallyDrop::new(host);
-        self.client = Some(client);
+        self.open_in(client, Box::new(storage), options, lock_wait_ms);
+    }
+
+    /// Replaces the empty database by the one in IndexedDB whose name stands in the first bytes of the request.
+    pub fn open_idb(&mut self, client: Client, bytes: usize, options: u32, lock_wait_ms: f64) {
+        let name = String::from_utf8_lossy(self.request.get(..bytes).unwrap_or(&[]));
+        let storage = Box::new(IndexedDb::new(&name));
+        self.open_in(Rc::new(client), storage, options, lock_wait_ms);
     }
 
     /// Takes an answer of so many bytes that the client's storage has given later.
@@ -217,6 +221,15 @@ impl Door {
             self.request = Vec::new();
         }
         self.answer.tell(outcome, &self.reply, &self.host)
+    }
+
+    fn open_in(&mut self, client: Rc<Client>, storage: Box<dyn Storage>, options: u32, lock_wait_ms: f64) {
+        let options = storage_options(options, lock_wait_ms);
+        let notify = Rc::new(Notified(Rc::clone(&client)));
+        let config = self.host.config().clone();
+        let Ok(host) = Host::stored(config, storage, options, notify) else { throw_str(NO_RANDOMNESS) };
+        self.host = ManuallyDrop::new(host);
+        self.client = Some(client);
     }
 
     /// The reply stays as it is.

@@ -82,6 +82,7 @@ pub(crate) fn write_durability(host: &Host, reply: &mut Reply) {
         ("snapshot-bytes", status.parts_bytes),
         ("is-lossy", status.is_lossy.into()),
         ("was-clean", durability.was_clean.into()),
+        ("is-healing", durability.is_healing.into()),
         ("torn-bytes", durability.tail_dropped.bytes),
     ];
     reply.map(fields.len() + 2);
