@@ -109,7 +109,11 @@ export class Connection implements StorageConnection {
   write(batch: StorageBatch): Awaitable<void> {
     const isAppend = batch.parts.length === 0 && !this.beginsSegment_(batch)
     if (isAppend && this.before_ === undefined) return this.append_(batch, []).durable_
-    const landed = (this.before_ ?? Promise.resolve()).then(() => this.perform_(batch))
+    const landed = (this.before_ ?? Promise.resolve()).then(() => this.perform_(batch)).catch((error) => {
+      // A new owner may have deleted what was being written.
+      if (!this.isClosed_) this.fence_.check_(batch.epoch)
+      throw error
+    })
     const over = () => {
       if (this.before_ === before) this.before_ = undefined
     }
