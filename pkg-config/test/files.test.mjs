@@ -121,6 +121,24 @@ test('a damaged root is told, and nothing is written behind it', async (t) => {
   }
 })
 
+test('what a newer version has written is not touched', async (t) => {
+  const directory = directoryOf(t)
+  fs.mkdirSync(directory)
+  const body = text('{"version":2}')
+  const hash = (bytes) => bytes.reduce((state, byte) => Math.imul(state ^ byte, 0x01000193), 0x811c9dc5 | 0) >>> 0
+  const segment = new Uint8Array(FRAME_BYTES + body.length)
+  const view = new DataView(segment.buffer)
+  view.setUint32(24, body.length, true)
+  view.setUint32(28, hash(body), true)
+  view.setUint32(0, hash(segment.subarray(4, FRAME_BYTES)), true)
+  segment.set(body, FRAME_BYTES)
+  fs.writeFileSync(join(directory, 'log-1-1'), segment)
+  for (const readOnly of [false, true]) {
+    await assert.rejects(open(nodeFiles(directory), readOnly), /log-1-1 was written by a newer version/)
+  }
+  assert.deepEqual(fs.readdirSync(directory), ['log-1-1'])
+})
+
 test('a copy of a segment in a chunk is not taken for chunks', async (t) => {
   const { directory, path, bytes } = await threeChunks(t)
   const connection = await own(nodeFiles(directory), 2)

@@ -13,6 +13,7 @@ const read = (path) => readFileSync(new URL(path, root))
 const manifest = JSON.parse(read('package.json'))
 const programs = ['dist/index.js', 'dist/index.cjs', 'dist/slim.js', 'dist/slim.cjs', 'dist/workerd.js']
 const names = ['ClosedError', 'EngineError', 'RedisError', 'open']
+const others = { node: ['nodeFiles'], testing: ['checkStorage', 'faults', 'memory', 'virtualClock'] }
 
 test('every file that the manifest names is there', () => {
   const paths = []
@@ -29,6 +30,20 @@ test('both kinds of module have the same names', () => {
   const require = createRequire(import.meta.url)
   for (const module of [index, slim, require('brooklet'), require('brooklet/slim')]) {
     assert.deepEqual(Object.keys(module).filter((name) => name !== 'default').sort(), names)
+  }
+})
+
+test('so have the other entries, and only that for Node needs Node', async () => {
+  const require = createRequire(import.meta.url)
+  for (const [entry, names] of Object.entries(others)) {
+    for (const module of [await import(`brooklet/${entry}`), require(`brooklet/${entry}`)]) {
+      assert.deepEqual(Object.keys(module).filter((name) => name !== 'default').sort(), names)
+    }
+    for (const kind of ['js', 'cjs']) {
+      const text = read(`dist/${entry}.${kind}`).toString()
+      assert.equal(/node:|process\./.test(text), entry === 'node', entry)
+      assert.equal(/\.[a-z]\w+_\b/.exec(text)?.[0], undefined, entry)
+    }
   }
 })
 
@@ -84,8 +99,8 @@ test('nothing has become larger than it may be', () => {
 })
 
 test('the types of both kinds of module are the same', () => {
-  for (const name of ['index', 'slim']) {
+  for (const name of ['index', 'slim', 'node', 'storage', 'testing']) {
     const text = read(`dist/${name}.d.ts`).toString()
-    assert.equal(read(`dist/${name}.d.cts`).toString(), text.replaceAll("'./index.js'", "'./index.cjs'"))
+    assert.equal(read(`dist/${name}.d.cts`).toString(), text.replace(/'\.\/(\w+)\.js'/g, "'./$1.cjs'"))
   }
 })

@@ -333,8 +333,7 @@ function encodeNext(log: Log, batch: StorageBatch, written: Written): Uint8Array
     .map(([name, end, from, to]): Older => [name, end, Math.max(from, first), Math.min(to, last)])
   const parts = new Map([...log.parts_, ...written])
   for (const id of batch.deleteParts) parts.delete(id)
-  const root = { last: lastOfAll, older, parts: [...parts], hasManifest: manifest !== null }
-  return encodeSegment(root, manifest, carried)
+  return encodeSegment({ last: lastOfAll, older, parts: [...parts] }, manifest, carried)
 }
 
 /** The chunks that a batch puts aside, as far as they can be read, with the frames in front of them. */

@@ -141,6 +141,7 @@ export function faults(storage: Storage, options: { sync?: false | undefined } =
     const witness = (await storage.readWitness?.()) ?? null
     await storage.destroy()
     if (witness !== null) await storage.writeWitness!(witness)
+    disk = diskOf()
     waiting = []
   }
 
@@ -177,13 +178,11 @@ export function faults(storage: Storage, options: { sync?: false | undefined } =
     },
 
     async lose() {
+      const durable = everythingIn(disk)
       await clear()
-      await edit(async () => [everythingIn(disk)])
+      await edit(async () => [durable])
     },
-    async erase() {
-      await clear()
-      disk = diskOf()
-    },
+    erase: clear,
     flip: (value, bit) =>
       edit(async (connection) => {
         const bytes = await valueIn(connection, value)
