@@ -150,6 +150,12 @@ async function bundle() {
     ['slim', 'esm', 'slim.js'],
     ['slim', 'cjs', 'slim.cjs'],
     ['workerd', 'esm', 'workerd.js'],
+    ['indexeddb', 'esm', 'indexeddb.js'],
+    ['indexeddb', 'cjs', 'indexeddb.cjs'],
+    ['node', 'esm', 'node.js'],
+    ['node', 'cjs', 'node.cjs'],
+    ['testing', 'esm', 'testing.js'],
+    ['testing', 'cjs', 'testing.cjs'],
   ]
   for (const [entry, format, file] of entries) {
     const { outputFiles } = await build({
@@ -164,7 +170,7 @@ async function bundle() {
       legalComments: 'none',
       // What is private in the sources ends with an underscore.
       mangleProps: /[a-z]_$/,
-      external: ['./engine.wasm'],
+      external: ['./engine.wasm', 'node:*'],
       alias: { 'brooklet-glue': join(generated, 'glue.js'), 'brooklet-inline': join(generated, 'inline.js') },
       logLevel: 'warning',
     })
@@ -187,10 +193,10 @@ async function bundle() {
 
 /** Writes the types: each file as it is, and once more for CommonJS. */
 function declare() {
-  for (const name of ['index', 'slim', 'storage']) {
+  for (const name of ['index', 'slim', 'indexeddb', 'node', 'storage', 'testing']) {
     const text = readFileSync(join(here, 'types', `${name}.d.ts`), 'utf8')
     writeFileSync(join(dist, `${name}.d.ts`), text)
-    writeFileSync(join(dist, `${name}.d.cts`), text.replaceAll(/'\.\/(index|storage)\.js'/g, "'./$1.cjs'"))
+    writeFileSync(join(dist, `${name}.d.cts`), text.replace(/'\.\/(\w+)\.js'/g, "'./$1.cjs'"))
   }
   cpSync(join(here, 'types', 'engine.d.wasm.ts'), join(dist, 'engine.d.wasm.ts'))
   for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) cpSync(join(root, licence), join(here, licence))
@@ -200,7 +206,8 @@ function declare() {
 function report() {
   const row = (name, ...cells) => console.log(name.padEnd(16) + cells.map((cell) => String(cell).padStart(10)).join(''))
   row('bytes', 'raw', 'gzip', 'brotli')
-  for (const name of ['engine.wasm', 'slim.js', 'workerd.js', 'index.js', 'index.cjs']) {
+  const names = ['engine.wasm', 'slim.js', 'workerd.js', 'index.js', 'index.cjs', 'indexeddb.js', 'node.js', 'testing.js']
+  for (const name of names) {
     const bytes = readFileSync(join(dist, name))
     row(name, bytes.length, gzipSync(bytes, { level: 9 }).length, brotliCompressSync(bytes).length)
   }

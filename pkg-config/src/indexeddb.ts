@@ -5,11 +5,10 @@
 
 import type { IndexedDbStorage } from '../types/indexeddb.js'
 import type { StorageDescription } from '../types/storage.js'
-import { refuse } from './options.js'
 
 /** The database of this name in IndexedDB. */
 export function indexedDb(name: string): IndexedDbStorage {
-  if (typeof name !== 'string' || name === '') refuse('name', 'a string that is not empty', name)
+  if (typeof name !== 'string' || name === '') throw new TypeError('name must be a string that is not empty')
   return {
     name: `indexeddb:${name}`,
     indexedDb: name,

@@ -16,6 +16,11 @@ const names = (
   'ClosedError CorruptError DataLossError EngineError EngineRestartedError FencedError FormatTooNewError LockedError ' +
   'RedisError StorageBusyError StorageError StorageFullError memory open'
 ).split(' ')
+const others = {
+  indexeddb: ['indexedDb'],
+  node: ['nodeFiles'],
+  testing: ['checkStorage', 'faults', 'memory', 'virtualClock'],
+}
 
 test('every file that the manifest names is there', () => {
   const paths = []
@@ -32,6 +37,20 @@ test('both kinds of module have the same names', () => {
   const require = createRequire(import.meta.url)
   for (const module of [index, slim, require('brooklet'), require('brooklet/slim')]) {
     assert.deepEqual(Object.keys(module).filter((name) => name !== 'default').sort(), names)
+  }
+})
+
+test('so have the other entries, and only that for Node needs Node', async () => {
+  const require = createRequire(import.meta.url)
+  for (const [entry, names] of Object.entries(others)) {
+    for (const module of [await import(`brooklet/${entry}`), require(`brooklet/${entry}`)]) {
+      assert.deepEqual(Object.keys(module).filter((name) => name !== 'default').sort(), names)
+    }
+    for (const kind of ['js', 'cjs']) {
+      const text = read(`dist/${entry}.${kind}`).toString()
+      assert.equal(/node:|process\./.test(text), entry === 'node', entry)
+      assert.equal(/\.[a-z]\w+_\b/.exec(text)?.[0], undefined, entry)
+    }
   }
 })
 
@@ -73,15 +92,13 @@ test('the default entry compiles the very module that lies beside it', async (co
 
 test('the engine asks its host for random numbers, and for what storages need', () => {
   const module = new WebAssembly.Module(read('dist/engine.wasm'))
-  const imports = WebAssembly.Module.imports(module).map(({ name }) => name.replace(/_[0-9a-f]{16}$/, '')).sort()
-  assert.deepEqual(imports, [
-    '__wbg___wbindgen_throw',
-    '__wbg_answer',
-    '__wbg_ask',
-    '__wbg_getRandomValues',
-    '__wbg_soon',
-    '__wbindgen_init_externref_table',
-  ])
+  const imports = WebAssembly.Module.imports(module).map(({ name }) => name.replace(/_[0-9a-f]{16}$/, ''))
+  const known =
+    'is_null is_undefined jsval_eq number_get string_get throw answer apply ask construct encodeURIComponent get ' +
+    'getRandomValues instanceof_Bytes new now parse push set soon static_accessor_GLOBAL subarray generic ' +
+    'init_externref_table'
+  const names = imports.map((name) => name.replace(/^(__wbg___wbindgen|__wbg|__wbindgen)_/, ''))
+  assert.deepEqual([...new Set(names)].sort(), known.split(' ').sort())
 })
 
 test('nothing has become larger than it may be', () => {
@@ -94,8 +111,8 @@ test('nothing has become larger than it may be', () => {
 })
 
 test('the types of both kinds of module are the same', () => {
-  for (const name of ['index', 'slim', 'storage']) {
+  for (const name of ['index', 'slim', 'indexeddb', 'node', 'storage', 'testing']) {
     const text = read(`dist/${name}.d.ts`).toString()
-    assert.equal(read(`dist/${name}.d.cts`).toString(), text.replaceAll(/'\.\/(index|storage)\.js'/g, "'./$1.cjs'"))
+    assert.equal(read(`dist/${name}.d.cts`).toString(), text.replace(/'\.\/(\w+)\.js'/g, "'./$1.cjs'"))
   }
 })

@@ -22,12 +22,30 @@ const GECKODRIVER_VERSION: &str = "0.37.1";
 
 /// What the door's module imports, without the hashes at the end of the names. Whatever is added here has to be there
 /// wherever the npm package runs.
-const DOOR_IMPORTS: [&str; 6] = [
+const DOOR_IMPORTS: [&str; 24] = [
+    "__wbg___wbindgen_is_null",
+    "__wbg___wbindgen_is_undefined",
+    "__wbg___wbindgen_jsval_eq",
+    "__wbg___wbindgen_number_get",
+    "__wbg___wbindgen_string_get",
     "__wbg___wbindgen_throw",
     "__wbg_answer",
+    "__wbg_apply",
     "__wbg_ask",
+    "__wbg_construct",
+    "__wbg_encodeURIComponent",
+    "__wbg_get",
     "__wbg_getRandomValues",
+    "__wbg_instanceof_Bytes",
+    "__wbg_new",
+    "__wbg_now",
+    "__wbg_parse",
+    "__wbg_push",
+    "__wbg_set",
     "__wbg_soon",
+    "__wbg_static_accessor_GLOBAL",
+    "__wbg_subarray",
+    "__wbindgen_generic",
     "__wbindgen_init_externref_table",
 ];
 

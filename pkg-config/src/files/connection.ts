@@ -109,7 +109,11 @@ export class Connection implements StorageConnection {
   write(batch: StorageBatch): Awaitable<void> {
     const isAppend = batch.parts.length === 0 && !this.beginsSegment_(batch)
     if (isAppend && this.before_ === undefined) return this.append_(batch, []).durable_
-    const landed = (this.before_ ?? Promise.resolve()).then(() => this.perform_(batch))
+    const landed = (this.before_ ?? Promise.resolve()).then(() => this.perform_(batch)).catch((error) => {
+      // A new owner may have deleted what was being written.
+      if (!this.isClosed_) this.fence_.check_(batch.epoch)
+      throw error
+    })
     const over = () => {
       if (this.before_ === before) this.before_ = undefined
     }
@@ -329,8 +333,7 @@ function encodeNext(log: Log, batch: StorageBatch, written: Written): Uint8Array
     .map(([name, end, from, to]): Older => [name, end, Math.max(from, first), Math.min(to, last)])
   const parts = new Map([...log.parts_, ...written])
   for (const id of batch.deleteParts) parts.delete(id)
-  const root = { last: lastOfAll, older, parts: [...parts], hasManifest: manifest !== null }
-  return encodeSegment(root, manifest, carried)
+  return encodeSegment({ last: lastOfAll, older, parts: [...parts] }, manifest, carried)
 }
 
 /** The chunks that a batch puts aside, as far as they can be read, with the frames in front of them. */

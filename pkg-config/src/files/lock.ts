@@ -8,6 +8,8 @@
 // *Why not one file that is renamed and removed.* Between looking at the lock of a dead process and moving it away, another
 // one may have moved it and taken its place; what is moved then is the lock of the living.
 //
+// The disk has to know links, as all do that are made for programs; on FAT there are none, and then no lock.
+//
 // A process is known by its number and by when it began, where the system tells. On another machine, which cannot be asked,
 // everybody is alive.
 //

@@ -6,8 +6,8 @@
 // in it, is the one whose root counts; it is the only one to which anything is appended, and by one connection only.
 //
 // Whatever is more than an append begins a new segment: a claim, a manifest, a deletion, a new connection. It is written
-// beside, synced, and renamed. So such a batch happens as a whole, however the process ends; a flip and the end of the
-// log that it covers are one rename; and what a root names is durable before the root is.
+// beside, synced, and renamed. So such a batch happens as a whole, however the process ends; the manifest and the end of
+// the log that it covers are one rename; and what a root names is durable before the root is.
 //
 // What a root says of an older segment is how many of its bytes count, and which sequences in them. An owner who was
 // stopped, lost his epoch, and wakes up in the middle of an append, writes behind those bytes. If he renames a new segment,
@@ -38,8 +38,12 @@ const WINDOW_BYTES = 65_536
 /** What counts of an older segment: so many bytes, and in them the sequences from the first to the last. */
 export type Older = [name: string, end: number, first: number, last: number]
 
-/** The body of the first frame of a segment. */
+const VERSION = 1
+
+/** The body of the first frame of a segment, as JSON. */
 export interface Root {
+  /** One that is not known is of a newer version, and is not touched. */
+  version: number
   /** The last sequence that there was: damage is shown behind it. */
   last: number
   older: Older[]
@@ -58,7 +62,7 @@ export interface Place {
 const ENCODER = new TextEncoder()
 const DECODER = new TextDecoder()
 
-/** A segment that is open. */
+/** A segment that can be read. */
 export class File {
   name_: string
   fd_: number
@@ -107,7 +111,7 @@ export class Log {
   end_ = 0
   durable_ = 0
   /** The root that counts; null if it is damaged. */
-  root_: Root | null = { last: 0, older: [], parts: [], hasManifest: false }
+  root_: Root | null = { version: VERSION, last: 0, older: [], parts: [], hasManifest: false }
   manifest_: Place | undefined
   chunks_ = new Map<number, Place>()
   parts_ = new Map<number, string>()
@@ -229,13 +233,17 @@ function readRoot(file: File): [root: Root | null, end: number, durable: number]
   const frame = file.frame_(0)
   const text = frame?.kind_ === HEAD ? file.text_(0, frame) : null
   if (text === null) return [null, 0, 0]
+  const root: Root = JSON.parse(text)
+  if (root.version !== VERSION) {
+    throw new Error(`${file.name_} was written by a newer version: open it with that one. Nothing was changed`)
+  }
   file.salt_ = frame!.number_
-  return [JSON.parse(text), FRAME_BYTES + frame!.length_, frame!.durable_]
+  return [root, FRAME_BYTES + frame!.length_, frame!.durable_]
 }
 
 /** The bytes of a new segment: a root, and the chunks that come with it. All of them are durable before they count. */
 export function encodeSegment(
-  root: Root,
+  root: Omit<Root, 'version' | 'hasManifest'>,
   manifest: Uint8Array | null,
   chunks: Iterable<readonly [sequence: number, bytes: Uint8Array]>,
 ): Uint8Array {
@@ -243,7 +251,7 @@ export function encodeSegment(
   const behind: Uint8Array[] = []
   if (manifest !== null) behind.push(encode(MANIFEST, 0, manifest, salt, 0))
   for (const [sequence, bytes] of chunks) behind.push(encode(CHUNK, sequence, bytes, salt, 0))
-  const text = ENCODER.encode(JSON.stringify(root))
+  const text = ENCODER.encode(JSON.stringify({ version: VERSION, ...root, hasManifest: manifest !== null }))
   const size = behind.reduce((sum, { length }) => sum + length, FRAME_BYTES + text.length)
   return concatenate([encode(HEAD, salt, text, 0, size), ...behind])
 }
