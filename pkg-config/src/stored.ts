@@ -17,7 +17,7 @@ import type { Door } from './door.js'
 import type { Decode, Engine } from './engine.js'
 import { ClosedError, EngineError, EngineRestartedError, STORAGE_ERRORS, StorageError } from './errors.js'
 import { StorageLink } from './link.js'
-import { nothing, readPlain, unawaited } from './shapes.js'
+import { nothing, quietly, readPlain, unawaited } from './shapes.js'
 
 /** A flag of the door's; see open.ts. */
 export const STEAL = 32
@@ -39,6 +39,9 @@ const ENDED = 2
 const PROGRESS = 3
 const IS_BUSY = 4
 const IS_FAILING = 8
+
+/** What happens to a page that may be the last it gets to see. */
+const GOING = ['pagehide', 'visibilitychange']
 
 /** Somebody who waits for a reply that is there. */
 interface Held {
@@ -77,6 +80,7 @@ export class Stored {
   onOpen_!: (door: Door) => void
   onRefusal_!: (reason: unknown) => void
   onEnd_!: () => void
+  onGoing_ = () => quietly(() => this.door_.enter_('flush', this.engine_.clock_()))
 
   constructor(engine: Engine, door: Door, storage: Storage | IndexedDbStorage, options: number, lockWaitMs: number) {
     this.engine_ = engine
@@ -102,6 +106,8 @@ export class Stored {
       door.open_(this.link_, ...this.link_.traits_(), options, lockWaitMs)
     }
     this.drive_()
+    // It helps where it can, and nothing depends on it.
+    for (const event of GOING) globalThis.addEventListener?.(event, this.onGoing_)
   }
 
   /** Takes what the storage has answered, and asks for what is to be asked. */
@@ -258,6 +264,7 @@ export class Stored {
   finish_(reason: Error): void {
     if (this.end_ !== undefined) return
     this.end_ = reason
+    for (const event of GOING) globalThis.removeEventListener?.(event, this.onGoing_)
     this.link_.end_()
     for (const held of this.held_.values()) held.fail_(reason)
     this.held_.clear()

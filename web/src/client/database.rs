@@ -116,14 +116,15 @@ impl Brooklet {
     }
 
     /// Ends the database, for all handles, when everything is stored. Whoever waits is told [`Error::Closed`], and so is
-    /// whoever calls afterwards. It is done, whether the future is awaited or not; that tells when.
+    /// whoever calls afterwards. It is done, whether the future is awaited or not; that tells when. If the database has ended
+    /// by itself, there is nothing to do.
     pub fn close(&self) -> Running<()> {
-        self.shared.close();
+        let was_there = self.shared.close();
         let database = self.clone();
         Box::pin(async move {
             match poll_fn(|context| database.shared.poll_end(context)).await {
-                Error::Closed => Ok(()),
-                error => Err(error),
+                error if was_there && error != Error::Closed => Err(error),
+                _ => Ok(()),
             }
         })
     }
@@ -263,10 +264,11 @@ impl Shared {
         }
     }
 
-    fn close(&self) {
+    /// Begins to close it. Whether it was there.
+    fn close(&self) -> bool {
         let mut borrowed = self.state.borrow_mut();
         let State { host, is_closing, .. } = &mut *borrowed;
-        let Some(host) = host else { return };
+        let Some(host) = host else { return false };
         *is_closing = true;
         match self.tasks {
             Some(_) => {
@@ -275,6 +277,7 @@ impl Shared {
             }
             None => self.end(borrowed, Error::Closed),
         }
+        true
     }
 
     /// Ends a call into the engine.

@@ -14,6 +14,7 @@ mod groups;
 mod javascript;
 mod live;
 mod randomness;
+mod stored;
 mod streams;
 mod timers;
 
