@@ -1,37 +1,62 @@
 //! A server for the files of a directory, as a page needs one: modules and WebAssembly are not loaded from files.
 //!
 //! It answers GET with what is there, one request a connection, with the strict content security policy under which pages
-//! have to work.
+//! have to work. What a page posts is what it has to tell.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::Result;
 
 /// No inline code, nothing from elsewhere; modules in WebAssembly may be compiled.
 const POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'";
 
-/// Serves a directory on a free port of this machine until the process ends, and returns the address.
-pub fn serve(directory: PathBuf) -> Result<SocketAddr> {
+/// The most that a page may post.
+const POST_BYTES_MAX: u64 = 1 << 20;
+
+/// A server, and what pages have posted to it.
+pub struct Site {
+    pub address: SocketAddr,
+    pub posts: Receiver<String>,
+}
+
+/// Serves a directory on a free port of this machine until the process ends.
+pub fn serve(directory: PathBuf) -> Result<Site> {
     let cannot = |error: std::io::Error| format!("cannot serve {}: {error}", directory.display());
     let listener = TcpListener::bind("127.0.0.1:0").map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
+    let (tell, posts) = channel();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let directory = directory.clone();
+            let (directory, tell) = (directory.clone(), tell.clone());
             // A browser that goes away in the middle is its own affair.
-            std::thread::spawn(move || answer(&directory, stream));
+            std::thread::spawn(move || answer(&directory, stream, &tell));
         }
     });
-    Ok(address)
+    Ok(Site { address, posts })
 }
 
-fn answer(directory: &Path, mut stream: TcpStream) -> std::io::Result<()> {
-    let mut lines = BufReader::new(stream.try_clone()?).lines();
-    let request = lines.next().transpose()?.unwrap_or_default();
+fn answer(directory: &Path, mut stream: TcpStream, tell: &Sender<String>) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut request = String::new();
+    reader.read_line(&mut request)?;
     // Whoever is answered before everything was read may see the connection break.
-    while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
+    let (mut line, mut body_bytes) = (String::new(), 0);
+    while reader.read_line(&mut line)? > 0 && !line.trim_end().is_empty() {
+        if let Some(length) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            body_bytes = length.trim().parse().unwrap_or(0).min(POST_BYTES_MAX);
+        }
+        line.clear();
+    }
+    if request.starts_with("POST /told ") {
+        let mut body = Vec::new();
+        reader.take(body_bytes).read_to_end(&mut body)?;
+        // If nobody waits for it any more, nobody has to know.
+        let _ = tell.send(String::from_utf8_lossy(&body).into_owned());
+        return stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+    }
     let file = path(&request).and_then(|path| std::fs::read(directory.join(path)).ok().map(|content| (path, content)));
     let (status, kind, content) = match &file {
         Some((path, content)) => ("200 OK", kind(path), content.as_slice()),
@@ -66,13 +91,11 @@ fn kind(path: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
     use super::*;
 
     #[test]
     fn files_are_served_and_nothing_else() {
-        let address = serve(crate::tools::root().join("xtask")).unwrap();
+        let Site { address, posts } = serve(crate::tools::root().join("xtask")).unwrap();
         let get = |request: &str| {
             let mut stream = TcpStream::connect(address).unwrap();
             write!(stream, "{request}\r\nHost: x\r\n\r\n").unwrap();
@@ -86,6 +109,12 @@ mod tests {
         for request in ["GET /none HTTP/1.1", "GET /../Cargo.toml HTTP/1.1", "POST /Cargo.toml HTTP/1.1", "odd"] {
             assert!(get(request).starts_with("HTTP/1.1 404 "), "{request}");
         }
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(b"POST /told HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+        assert_eq!(posts.recv().as_deref(), Ok("hello"));
     }
 
     #[test]

@@ -6,10 +6,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::Result;
 use crate::imports::imports;
-use crate::serve::serve;
+use crate::serve::{Site, serve};
 use crate::steps::{Run, run_child, run_tests};
 use crate::tools::{cargo, need_cargo_tool, need_debian_program, need_target, root};
 
@@ -65,8 +66,8 @@ const CHROMIUM_ARGUMENTS: [&str; 9] = [
     "--disable-dev-shm-usage",
 ];
 
-/// The time that the page of the example believes to have, in milliseconds. It passes as fast as the page does its work.
-const EXAMPLE_MS: u32 = 30_000;
+/// How long the page of the example may take, on a busy machine.
+const EXAMPLE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The engine alone, and the door as it is shipped.
 pub fn modules(_: &mut Run) -> Result {
@@ -128,27 +129,35 @@ fn example() -> Result {
     let page = page.map_err(|error| format!("cannot read the example's page: {error}"))?;
     let driven = page.replace("</head>", "<script type=\"module\" src=\"drive.js\"></script></head>");
     std::fs::write(site.join("index.html"), driven).map_err(|error| format!("cannot write a page: {error}"))?;
-    let page = load(&format!("http://{}/", serve(site)?))?;
-    check_example(&page).map_err(|reason| format!("the page of examples/rust-app {reason}:\n{page}"))
+    let site = serve(site)?;
+    let profile = root().join("target/chromium");
+    remove(&profile)?;
+    // The browser is killed as soon as the page has told what it shows; and then the next one has to show it, too.
+    for query in ["", "?again"] {
+        let page = load(&site, &profile, query)?;
+        check_example(&page, query.is_empty())
+            .map_err(|reason| format!("the page of examples/rust-app{query} {reason}:\n{page}"))?;
+    }
+    Ok(())
 }
 
-/// Loads a page in Chromium, lets its time pass, and returns what it looks like then.
-fn load(address: &str) -> Result<String> {
-    let profile = root().join("target/chromium");
-    create(&profile)?;
+/// Loads a page in Chromium, and returns what it looks like when it says that it is done.
+fn load(site: &Site, profile: &Path, query: &str) -> Result<String> {
     let mut command = Command::new("chromium");
     command.args(CHROMIUM_ARGUMENTS).arg(format!("--user-data-dir={}", profile.display()));
-    command.arg(format!("--virtual-time-budget={EXAMPLE_MS}")).args(["--dump-dom", address]);
+    command.arg(format!("http://{}/{query}", site.address));
     // It complains of much that a machine without a screen does not have.
-    let output = command.stderr(Stdio::null()).output().map_err(|error| format!("cannot start chromium: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("chromium ended with {}", output.status));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let mut child = child.map_err(|error| format!("cannot start chromium: {error}"))?;
+    let page = site.posts.recv_timeout(EXAMPLE_TIMEOUT);
+    let killed = child.kill().and_then(|()| child.wait());
+    killed.map_err(|error| format!("cannot end chromium: {error}"))?;
+    page.map_err(|_| format!("the page of examples/rust-app{query} is not done after {EXAMPLE_TIMEOUT:?}"))
 }
 
-/// Six jobs of its own and one of the form, each done once, by all three workers, every second one at its second try.
-fn check_example(page: &str) -> Result {
+/// Six jobs of its own and one of the form, each done once, by all three workers, every second one at its second try. When
+/// the browser was killed, one that was done and not acknowledged may be done once more.
+fn check_example(page: &str, is_first: bool) -> Result {
     let items: Vec<&str> = page.split("<li>").skip(1).filter_map(|rest| rest.split("</li>").next()).collect();
     let tasks = [
         ("sweep the yard", 1),
@@ -159,12 +168,12 @@ fn check_example(page: &str) -> Result {
         ("rest", 2),
         ("come &lt;i&gt;home&lt;/i&gt;", 1),
     ];
-    if items.len() != tasks.len() {
+    if items.len() < tasks.len() || (is_first && items.len() > tasks.len()) {
         return Err(format!("shows {} jobs and not {}", items.len(), tasks.len()));
     }
     for (task, tries) in tasks {
         let is_done = |item: &&str| item.starts_with(&format!("{task}: ")) && item.ends_with(&format!(", try {tries}"));
-        if items.iter().filter(|item| is_done(item)).count() != 1 {
+        if !items.iter().any(is_done) {
             return Err(format!("does not show '{task}' as done at try {tries}"));
         }
     }
@@ -173,7 +182,7 @@ fn check_example(page: &str) -> Result {
             return Err(format!("shows nothing that {worker} did"));
         }
     }
-    if !page.contains("data-driven=\"yes\"") || !page.contains("\"entriesAdded\": 7") {
+    if !page.contains("\"entriesAdded\": 7") {
         return Err("does not say that all was done".into());
     }
     Ok(())
@@ -198,6 +207,15 @@ fn bindgen(program: &str) -> Result<PathBuf> {
     }
     run_child(&mut cargo(&["build", "--quiet", "--package", "brooklet-bindgen", "--profile", "bindgen", "--locked"]))?;
     Ok(built)
+}
+
+fn remove(directory: &Path) -> Result {
+    match std::fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(format!("cannot remove {}: {error}", directory.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn create(directory: &Path) -> Result {
@@ -275,12 +293,14 @@ mod tests {
             item("rest", "ben", 2),
             item("come &lt;i&gt;home&lt;/i&gt;", "anna", 1),
         ];
-        let page = |items: &[String]| format!("<body data-driven=\"yes\">{} \"entriesAdded\": 7", items.concat());
-        assert_eq!(check_example(&page(&items)), Ok(()));
-        assert!(check_example(&page(&items[1..])).is_err());
-        assert!(check_example(&page(&items).replace("cleo", "anna")).is_err());
-        assert!(check_example(&page(&items).replace("yes", "no")).is_err());
+        let page = |items: &[String]| format!("<body>{} \"entriesAdded\": 7", items.concat());
+        assert_eq!(check_example(&page(&items), true), Ok(()));
+        assert!(check_example(&page(&items[1..]), true).is_err());
+        assert!(check_example(&page(&items).replace("cleo", "anna"), true).is_err());
+        items.push(items[0].clone());
+        assert!(check_example(&page(&items), true).is_err());
+        assert_eq!(check_example(&page(&items), false), Ok(()));
         items[5] = item("rest", "ben", 1);
-        assert!(check_example(&page(&items)).is_err());
+        assert!(check_example(&page(&items), false).is_err());
     }
 }

@@ -1,14 +1,15 @@
 //! An application in Rust that keeps its events in brooklet, inside the page.
 //!
 //! A form adds jobs to a stream. Three workers share them, as consumers of a group; what they did goes to a second stream,
-//! and a live reader shows it. There is no server but the one that serves the files:
+//! and a live reader shows it. Both are stored in IndexedDB: when the page is loaded again, what was done is there, and what
+//! was not done goes on. There is no server but the one that serves the files:
 //!
 //! ```sh
 //! wasm-pack build --target web examples/rust-app
 //! python3 -m http.server --directory examples/rust-app
 //! ```
 
-use brooklet_web::{Brooklet, Error, Group, Nack, Options, Result, Stream, to_js};
+use brooklet_web::{Brooklet, Error, Group, Nack, Result, Stream, to_js};
 use js_sys::{Function, JSON, Promise};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::{Closure, JsError, wasm_bindgen};
@@ -39,14 +40,16 @@ struct Done {
 /// Begins when the page has loaded this module.
 #[wasm_bindgen(start)]
 async fn start() -> Result<(), JsError> {
-    let db = Brooklet::open(Options::default())?;
+    // Another tab may have it open: then this one waits until that is closed.
+    let db = Brooklet::open_indexed_db("jobs").wait_ms(u64::MAX).await?;
     let (jobs, done) = (db.stream("jobs"), db.stream("done"));
+    let is_new = jobs.len().await? == 0;
     let group = jobs.group("workers").await?;
     for worker in WORKERS {
         spawn(work(group.clone(), done.clone(), worker));
     }
     spawn(show(done.clone()));
-    for (fails, task) in (0..2).cycle().zip(TASKS) {
+    for (fails, task) in (0..2).cycle().zip(TASKS).filter(|_| is_new) {
         jobs.add_value(&Job { task: task.into(), fails }).await?;
     }
     listen(jobs)?;
