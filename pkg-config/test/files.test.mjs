@@ -219,6 +219,40 @@ test('what lands behind the claim of another owner is never read', async (t) => 
   assert.ok(fs.existsSync(path), 'nothing is needed of the old segment')
 })
 
+test('what comes behind a claim is not answered, wherever the claim comes in between', async (t) => {
+  const places = [
+    ['writeSync', chunks([2, text('two')]), true],
+    ['fdatasync', { ...chunks([2, text('two')]), durable: true }, true],
+    ['fdatasync', { ...NOTHING, manifest: text('m') }, false],
+    ['fsync', { ...NOTHING, manifest: text('m') }, true],
+    ['renameSync', { ...NOTHING, deleteLogUpto: 1 }, true],
+    ['renameSync', { ...NOTHING, parts: [[1, text('part')]] }, false],
+  ]
+  for (const [name, batch, hasLanded] of places) {
+    const directory = directoryOf(t)
+    const connection = await own(nodeFiles(directory))
+    connection.write(chunks([1, text('one')]))
+    const before = fs.readFileSync(segmentOf(directory))
+    const path = segmentOf(directory)
+    // What another owner does first when he claims.
+    const claim = () => {
+      fs.closeSync(fs.openSync(join(directory, 'epoch-2'), 'w'))
+      fs.truncateSync(join(directory, 'epoch-1'), 1)
+    }
+    const restore = replace(t, name, (run) => (...words) => {
+      fs[name] = run
+      syncBuiltinESMExports()
+      claim()
+      return run(...words)
+    })
+    await assert.rejects(async () => connection.write(batch), { name: 'FencedError' }, name)
+    restore()
+    const isSame = segmentOf(directory) === path && fs.readFileSync(path).equals(before)
+    assert.equal(isSame, !hasLanded, `${name}: it did not come to that`)
+    connection.close()
+  }
+})
+
 test('an append that finds no room leaves nothing', async (t) => {
   const directory = directoryOf(t)
   const connection = await own(nodeFiles(directory))
