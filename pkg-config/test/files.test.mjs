@@ -625,6 +625,20 @@ test('the lock of a living process is held, and it says whose it is', async (t) 
   }
 })
 
+test('a process that may not be asked is alive', async (t) => {
+  const directory = directoryOf(t)
+  const { pid } = spawnSync(process.execPath, ['-e', ''])
+  leaveLock(directory, JSON.stringify({ pid, host: hostname(), began: '1' }))
+  const kill = t.mock.method(process, 'kill', () => {
+    throw failure('EPERM')
+  })
+  syncBuiltinESMExports()
+  await assert.rejects(lockNow(directory), { name: 'LockedError' })
+  kill.mock.restore()
+  syncBuiltinESMExports()
+  ;(await lockNow(directory))()
+})
+
 function beganOf(pid) {
   try {
     const status = fs.readFileSync(`/proc/${pid}/stat`, 'utf8')

@@ -329,9 +329,13 @@ const CHECKS: Record<string, Check> = {
   'who takes over finds what was stored, and the old owner is fenced off': async (probe, { again }) => {
     if (again === undefined) return
     const old = await nineChunks(probe)
+    // He may have looked before.
+    const owner = await new Probe(again()).open()
+    ensureSame((await owner.contents()).bounds, [1, 9], 'bounds before the claim')
     await old.write({ parts: [[1, few(1)], [2, few(2)]], manifest: few(7) })
+    await old.write({ chunks: [[9, few(9)]], deleteLogUpto: 1 })
     const before = await old.contents()
-    const owner = await new Probe(again()).own(2)
+    await owner.write({ epoch: 2, claim: true, durable: true })
     ensureSame(await owner.contents(), { ...before, epoch: 2 }, 'contents after the claim')
     await owner.write({ epoch: 2, chunks: [[10, few(2, 10)]] })
     await owner.write({ epoch: 2, parts: [[3, few(3)]], deleteLogUpto: 4, manifest: few(8), durable: true })
