@@ -253,6 +253,21 @@ test('what comes behind a claim is not answered, wherever the claim comes in bet
   }
 })
 
+test('a claim is fenced off by a higher one that came while it looked', async (t) => {
+  const directory = directoryOf(t)
+  const connection = await open(nodeFiles(directory))
+  const restore = replace(t, 'openSync', (run) => (path, ...words) => {
+    // The higher one is complete before the file of this one is there, so it does not mark it.
+    if (path.endsWith('epoch-5')) fs.writeFileSync(join(directory, 'epoch-7'), '')
+    return run(path, ...words)
+  })
+  await assert.rejects(connection.write({ ...CLAIM, epoch: 5 }), { name: 'FencedError' })
+  restore()
+  await assert.rejects(connection.write({ ...NOTHING, epoch: 5 }), { name: 'FencedError' })
+  assert.equal(connection.readEpoch(), 7)
+  connection.close()
+})
+
 test('an append that finds no room leaves nothing', async (t) => {
   const directory = directoryOf(t)
   const connection = await own(nodeFiles(directory))
@@ -559,7 +574,8 @@ test('the witness notices an emptied directory, and goes with what it witnessed'
   assert.equal(storage.readWitness(), null)
   assert.deepEqual(fs.readdirSync(join(directory, '..')), [])
   const elsewhere = nodeFiles(directory, { witness: `${directory}.elsewhere` })
-  await elsewhere.writeWitness(text('here'))
+  await Promise.all(['there', 'or', 'here'].map((place) => elsewhere.writeWitness(text(place))))
+  assert.deepEqual(elsewhere.readWitness(), text('here'))
   assert.deepEqual(fs.readdirSync(join(directory, '..')), ['data.elsewhere'])
   const none = nodeFiles(directory, { witness: null })
   await none.writeWitness(text('nowhere'))

@@ -164,6 +164,7 @@ export class Connection implements StorageConnection {
   async perform_(batch: StorageBatch): Promise<Landed> {
     this.mustWrite_()
     if (batch.claim) await this.fence_.claim_(batch.epoch)
+    if (this.isClosed_) this.fence_.close_()
     this.mustWrite_()
     this.fence_.check_(batch.epoch)
     const written = await this.writeParts_(batch)

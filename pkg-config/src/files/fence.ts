@@ -38,16 +38,21 @@ export class Fence {
     if (epoch <= before) throw fenced(epoch, before)
     const fd = this.directory_.claim_(`epoch-${epoch}`)
     if (fd === null) throw fenced(epoch, epoch)
+    try {
+      await sync(fd, 'fsync')
+      await syncNames(this.directory_.path_)
+      for (const { name_, first_ } of this.directory_.names_('epoch')) {
+        if (first_ < epoch) this.mark_(name_)
+      }
+      const newest = this.read_()
+      if (epoch < newest) throw fenced(epoch, newest)
+    } catch (error) {
+      fs.closeSync(fd)
+      throw error
+    }
     this.close_()
     this.fd_ = fd
     this.newest_ = epoch
-    await sync(fd, 'fsync')
-    await syncNames(this.directory_.path_)
-    for (const { name_, first_ } of this.directory_.names_('epoch')) {
-      if (first_ < epoch) this.mark_(name_)
-    }
-    const newest = this.read_()
-    if (epoch < newest) throw fenced(epoch, newest)
   }
 
   /** Fails if an epoch above this one was claimed. */

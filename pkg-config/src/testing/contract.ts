@@ -408,6 +408,14 @@ const CHECKS: Record<string, Check> = {
     ensureSame((await session.contents()).bounds, [1, 12], 'bounds')
   },
 
+  'of connections that are opened at a time at most one writes': async (probe) => {
+    ;(await probe.own()).close()
+    const sessions = await Promise.all([probe.open(), probe.open(), probe.open()])
+    const writes = sessions.map((session, at) => failureOf(() => session.write({ chunks: [[at + 1, few(at)]] })))
+    const names = await Promise.all(writes)
+    ensureSame(names.filter((name) => name === undefined).length, 1, 'connections that write')
+  },
+
   'a closed connection fails and closes twice': async (probe) => {
     const session = await nineChunks(probe)
     session.close()
