@@ -26,6 +26,7 @@ export function nodeFiles(path: string, options: NodeFilesOptions = {}): Storage
   const directory = new Directory(resolve(path))
   const witness = options.witness === undefined ? `${directory.path_}.witness` : options.witness
   let connection: Connection | undefined
+  let noted = Promise.resolve()
 
   const prepare = async () => {
     directory.refuseForeign_()
@@ -44,9 +45,9 @@ export function nodeFiles(path: string, options: NodeFilesOptions = {}): Storage
     },
 
     async open({ readOnly }) {
-      connection?.close()
       if (readOnly) directory.refuseForeign_()
       else await prepare()
+      connection?.close()
       connection = new Connection(directory, readOnly)
       return connection
     },
@@ -60,12 +61,16 @@ export function nodeFiles(path: string, options: NodeFilesOptions = {}): Storage
       }
     },
 
-    async writeWitness(bytes) {
-      try {
+    writeWitness(bytes) {
+      const note = async () => {
         if (witness !== null) await create(witness, bytes)
-      } catch (error) {
-        if (!FORBIDDEN.test(codeOf(error) ?? '')) throw error
       }
+      const noting = noted.then(note).catch((error) => {
+        if (!FORBIDDEN.test(codeOf(error) ?? '')) throw error
+      })
+      // One after the other: they are written beside in the same file.
+      noted = noting.catch(() => {})
+      return noting
     },
 
     destroy() {

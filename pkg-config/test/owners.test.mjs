@@ -13,7 +13,7 @@ import { CLAIM, chunks, contentsOf, directoryOf, sequencesOf } from './support/s
 
 const RANDOM_KILLS = 24
 /** Functions that mark an event, and how often they are called until it strikes. */
-const EVENTS = { renameSync: 4, writeSync: 9, fdatasync: 4, fsync: 3, unlinkSync: 4, openSync: 9 }
+const EVENTS = { renameSync: 4, writeSync: 6, fdatasync: 4, fsync: 3, unlinkSync: 4, openSync: 5 }
 
 const isLinux = existsSync('/proc/self/stat')
 

@@ -14,7 +14,7 @@
 // *Invariants*
 // 1. What a batch stores can be read through this connection only once the fence was asked behind it.
 // 2. After a failure that may have left something behind, nothing more is written.
-// 3. A file is deleted only when a durable root does without it, and never one of a newer epoch.
+// 3. A file is deleted only when it is durable that nothing names it, and never one of a newer epoch.
 
 import * as fs from 'node:fs'
 import type { Awaitable, StorageBatch, StorageConnection, StoredBytes } from '../../types/storage.js'
@@ -46,8 +46,10 @@ export class Connection implements StorageConnection {
   number_: number
   /** What has to be over before the next batch. */
   before_: Promise<void> | undefined
-  /** Settles when no sync of the segment is under way. */
-  syncs_: Promise<unknown> = Promise.resolve()
+  /** Is kept when no sync of the segment is under way. */
+  syncs_: Promise<void> = Promise.resolve()
+  /** Files of parts that are deleted once it is durable that nothing names them. `tidy_` finds the others. */
+  unnamed_: string[] = []
   /** Why nothing more is written. */
   broken_: Error | undefined
   isClosed_ = false
@@ -162,6 +164,7 @@ export class Connection implements StorageConnection {
   async perform_(batch: StorageBatch): Promise<Landed> {
     this.mustWrite_()
     if (batch.claim) await this.fence_.claim_(batch.epoch)
+    if (this.isClosed_) this.fence_.close_()
     this.mustWrite_()
     this.fence_.check_(batch.epoch)
     const written = await this.writeParts_(batch)
@@ -211,7 +214,7 @@ export class Connection implements StorageConnection {
     for (const [sequence, place] of places) log.chunks_.set(sequence, place)
     for (const [id, name] of parts) {
       const before = log.parts_.get(id)
-      if (before !== undefined) this.directory_.delete_(before)
+      if (before !== undefined) this.unnamed_.push(before)
       if (name === null) log.parts_.delete(id)
       else log.parts_.set(id, name)
     }
@@ -233,20 +236,25 @@ export class Connection implements StorageConnection {
     }
   }
 
-  /** Makes durable what is written. Once that has failed, no other sync of this file says anything. */
+  /**
+   * Makes durable what is written. There is one sync at a time, because of two the system tells only one that it failed; and
+   * once one has failed, no other says anything.
+   */
   async syncTail_(epoch: number): Promise<void> {
-    const log = this.log_
+    const { log_: log, fd_: fd } = this
     const { end_ } = log
-    const synced = sync(this.fd_!)
-    this.syncs_ = Promise.allSettled([this.syncs_, synced])
-    try {
-      await synced
-    } catch (error) {
+    const unnamed = this.unnamed_.splice(0)
+    const synced = this.syncs_.then(() => {
+      this.mustWrite_()
+      return sync(fd!)
+    })
+    this.syncs_ = synced.catch((error) => {
       this.broken_ ??= gone('a sync has failed', error)
-      throw error
-    }
+    })
+    await synced
     this.mustWrite_()
     log.durable_ = Math.max(log.durable_, end_)
+    for (const name of unnamed) this.directory_.delete_(name)
     this.fence_.check_(epoch)
   }
 

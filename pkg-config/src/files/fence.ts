@@ -8,11 +8,12 @@
 // after he has written the byte, so he reads what was answered. What an owner does who was stopped before he could ask,
 // and goes on when another one has taken over, lands where nobody reads: see log.ts.
 //
-// *Why not a directory listing for each write.* It takes a hundred times as long with a thousand parts.
+// *Why not list the directory after each write.* With a thousand parts that takes 1.1 ms, and the question 3 us.
 //
 // *Invariants*
-// 1. The files of epochs are empty as long as no higher one was claimed, as far as whoever created a higher one lives.
-// 2. A claim that is answered was the highest after its file had been created.
+// 1. When a claim is answered, the files of all lower epochs are marked or gone, and no higher one was there after its own
+//    had been created.
+// 2. A file is marked before it is deleted, so who has it open learns of it.
 
 import * as fs from 'node:fs'
 import { fenced } from '../failures.js'
@@ -37,16 +38,21 @@ export class Fence {
     if (epoch <= before) throw fenced(epoch, before)
     const fd = this.directory_.claim_(`epoch-${epoch}`)
     if (fd === null) throw fenced(epoch, epoch)
+    try {
+      await sync(fd, 'fsync')
+      await syncNames(this.directory_.path_)
+      for (const { name_, first_ } of this.directory_.names_('epoch')) {
+        if (first_ < epoch) this.mark_(name_)
+      }
+      const newest = this.read_()
+      if (epoch < newest) throw fenced(epoch, newest)
+    } catch (error) {
+      fs.closeSync(fd)
+      throw error
+    }
     this.close_()
     this.fd_ = fd
     this.newest_ = epoch
-    await sync(fd, 'fsync')
-    await syncNames(this.directory_.path_)
-    for (const { name_, first_ } of this.directory_.names_('epoch')) {
-      if (first_ < epoch) this.mark_(name_)
-    }
-    const newest = this.read_()
-    if (epoch < newest) throw fenced(epoch, newest)
   }
 
   /** Fails if an epoch above this one was claimed. */
@@ -57,8 +63,8 @@ export class Fence {
 
   /** The newest epoch; of one that was claimed there is a log, too. */
   read_(): number {
-    const names = this.directory_.names_()
-    return names.reduce((newest, { kind_, first_ }) => (/^(epoch|log)$/.test(kind_) ? Math.max(newest, first_) : newest), 0)
+    const names = this.directory_.names_().filter(({ kind_ }) => /^(epoch|log)$/.test(kind_))
+    return names.at(-1)?.first_ ?? 0
   }
 
   close_(): void {

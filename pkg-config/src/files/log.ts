@@ -24,7 +24,8 @@
 // end of its file is shown as far as it is there. A root that cannot be read is never passed over for an older one.
 //
 // *Invariants*
-// 1. Of two chunks with the same sequence the later one counts, in the order of segments and of frames.
+// 1. Of two chunks with the same sequence the later one counts, in the order of segments and of frames, if it is whole: who
+//    repeats what was written must not lose it by being cut short.
 // 2. Older segments are only read.
 
 import * as fs from 'node:fs'
@@ -75,12 +76,12 @@ export class File {
     this.fd_ = fd
   }
 
-  /** So many bytes from there on, or fewer at the end of the file. */
+  /** So many bytes from there on, or as many as there are. */
   read_(at: number, length: number): Uint8Array {
-    const bytes = new Uint8Array(length)
+    const bytes = new Uint8Array(Math.max(0, Math.min(length, fs.fstatSync(this.fd_).size - at)))
     let done = 0
-    for (let count = -1; count !== 0 && done < length; done += count) {
-      count = fs.readSync(this.fd_, bytes, done, length - done, at + done)
+    for (let count = -1; count !== 0 && done < bytes.length; done += count) {
+      count = fs.readSync(this.fd_, bytes, done, bytes.length - done, at + done)
     }
     return bytes.subarray(0, done)
   }
@@ -193,16 +194,18 @@ export class Log {
 
   /** Finds what stands in a segment from there on. Of an older one only chunks count: the root has the rest. */
   walk_(file: File, begin: number, end: number, before: number, isDeleted?: (sequence: number) => boolean): void {
-    const put = (sequence: number, at_: number, length_: number) => {
-      if (!isDeleted?.(sequence)) this.chunks_.set(sequence, { file_: file, at_, length_ })
+    const frameAt = (at: number) => (at + FRAME_BYTES <= end ? file.frame_(at) : null)
+    const put = (sequence: number, at_: number, length_: number, isWhole: boolean) => {
+      if (isDeleted?.(sequence) || (!isWhole && this.chunks_.has(sequence))) return
+      this.chunks_.set(sequence, { file_: file, at_, length_ })
     }
     let last = before
     for (let at = begin; at < end; ) {
-      const frame = file.frame_(at)
+      const frame = frameAt(at)
       if (frame === null) {
         let next = at + 1
-        while (next < end && file.frame_(next) === null) next++
-        put(++last, at, next - at)
+        while (next < end && frameAt(next) === null) next++
+        put(++last, at, next - at, false)
         at = next
         continue
       }
@@ -210,7 +213,7 @@ export class Log {
       const body = at + FRAME_BYTES
       if (kind_ === CHUNK) {
         last = number_
-        put(number_, body, Math.min(length_, end - body))
+        put(number_, body, Math.min(length_, end - body), body + length_ <= end)
       } else if (isDeleted === undefined) {
         const name = kind_ === PART ? file.text_(at, frame) : null
         if (name !== null) this.parts_.set(number_, name)

@@ -276,7 +276,8 @@ const CHECKS: Record<string, Check> = {
     await session.write({ epoch: 5, chunks: [[1, few(1)]] })
     const before = await session.contents()
     for (const epoch of [5, 4, 1, 0]) {
-      const name = await failureOf(() => session.write({ epoch, claim: true, chunks: [[2, few(2)]], manifest: few(1) }))
+      const batch = { epoch, claim: true, chunks: [[2, few(2)]] as const, manifest: few(1) }
+      const name = await failureOf(() => session.write(batch))
       ensureSame(name, 'FencedError', `the claim of epoch ${epoch}`)
       ensureSame(await session.contents(), before, 'contents')
     }
@@ -315,20 +316,26 @@ const CHECKS: Record<string, Check> = {
     const others = [probe, new Probe(again()), new Probe(again())]
     for (let epoch = 1; epoch < 30; epoch += 3) {
       const sessions = await Promise.all(others.map((other) => other.open()))
-      const claim = (at: number) => sessions[at]!.write({ epoch: epoch + ((epoch + at) % 3), claim: true, durable: true })
+      // Each time another one is the first.
+      const epochs = others.map((_, at) => epoch + ((Math.floor(epoch / 3) + at) % 3))
+      const claim = (at: number) => sessions[at]!.write({ epoch: epochs[at]!, claim: true, durable: true })
       const names = await Promise.all(others.map((_, at) => failureOf(() => claim(at))))
-      const highest = others.findIndex((_, at) => (epoch + at) % 3 === 2)
+      const highest = epochs.indexOf(epoch + 2)
       ensureSame(names[highest], undefined, 'the highest claim')
-      ensureSame(await sessions[highest]!.probe.answer(sessions[highest]!.connection.readEpoch()), epoch + 2, 'epoch')
+      ensureSame((await sessions[highest]!.contents()).epoch, epoch + 2, 'epoch')
     }
   },
 
   'who takes over finds what was stored, and the old owner is fenced off': async (probe, { again }) => {
     if (again === undefined) return
     const old = await nineChunks(probe)
+    // He may have looked before.
+    const owner = await new Probe(again()).open()
+    ensureSame((await owner.contents()).bounds, [1, 9], 'bounds before the claim')
     await old.write({ parts: [[1, few(1)], [2, few(2)]], manifest: few(7) })
+    await old.write({ chunks: [[9, few(9)]], deleteLogUpto: 1 })
     const before = await old.contents()
-    const owner = await new Probe(again()).own(2)
+    await owner.write({ epoch: 2, claim: true, durable: true })
     ensureSame(await owner.contents(), { ...before, epoch: 2 }, 'contents after the claim')
     await owner.write({ epoch: 2, chunks: [[10, few(2, 10)]] })
     await owner.write({ epoch: 2, parts: [[3, few(3)]], deleteLogUpto: 4, manifest: few(8), durable: true })
@@ -399,6 +406,14 @@ const CHECKS: Record<string, Check> = {
     ensureSame(await session.contents(), before, 'contents')
     await session.write({ chunks: [[12, few(12)]] })
     ensureSame((await session.contents()).bounds, [1, 12], 'bounds')
+  },
+
+  'of connections that are opened at a time at most one writes': async (probe) => {
+    ;(await probe.own()).close()
+    const sessions = await Promise.all([probe.open(), probe.open(), probe.open()])
+    const writes = sessions.map((session, at) => failureOf(() => session.write({ chunks: [[at + 1, few(at)]] })))
+    const names = await Promise.all(writes)
+    ensureSame(names.filter((name) => name === undefined).length, 1, 'connections that write')
   },
 
   'a closed connection fails and closes twice': async (probe) => {
