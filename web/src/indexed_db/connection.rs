@@ -104,10 +104,6 @@ impl State {
 
     /// Gives up the connection and everything that was asked for on it.
     pub(super) fn disconnect(&mut self) {
-        for transaction in &self.transactions {
-            // It throws if the transaction was told to commit, or has ended.
-            transaction.handle.tell("abort");
-        }
         match core::mem::replace(&mut self.connection, Connection::None) {
             Connection::Open(database) => database.tell("close"),
             Connection::Opening { question, .. } | Connection::Deleting { question, .. } => {
@@ -118,9 +114,11 @@ impl State {
         self.forget_transactions();
     }
 
-    /// Whoever waits for a transaction hears that nobody knows.
+    /// Gives up all transactions, and whoever waits for them hears that nobody knows. They are aborted, since one that is
+    /// not heard any more would end without the fence's row. One that was told to commit has it, and cannot be aborted.
     fn forget_transactions(&mut self) {
         for transaction in core::mem::take(&mut self.transactions) {
+            transaction.handle.tell("abort");
             self.answer(transaction.question, Answer::Failed(StorageFault::Closed));
         }
     }

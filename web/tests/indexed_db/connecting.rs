@@ -59,6 +59,27 @@ async fn nothing_happens_after_an_opening_that_was_asked_for_before() {
     assert_eq!(db.append(1, 5000, b"more").await, Answer::Done);
 }
 
+/// What it placed before the fence's row must not land without it.
+#[wasm_bindgen_test]
+async fn a_batch_that_is_given_up_before_its_row_lands_nothing() {
+    let name = new_name("no row");
+    let mut owner = Db::owner(&name, 2).await;
+    assert_eq!(owner.append(2, 1, b"one").await, Answer::Done);
+    let mut stale = Db::open(&name).await;
+    let chunks: [(u64, &[u8]); 1] = [(1, b"stale")];
+    let batch = Batch { epoch: 1, chunks: &chunks, ..Batch::default() };
+    let batches = [batch, Batch { claims: true, ..batch }, Batch { epoch: 9, quarantine_from: Some(1), ..batch }];
+    for batch in batches {
+        let pending = stale.place(Request::Write(batch));
+        assert_eq!(stale.ask(OPEN).await, Answer::Done);
+        assert_eq!(pending.answer().await, CLOSED);
+        assert_eq!(owner.log().await, [(1, bytes("one"))], "{batch:?}");
+    }
+    stale.place(Request::Write(batch));
+    drop(stale);
+    assert_eq!(owner.log().await, [(1, bytes("one"))]);
+}
+
 #[wasm_bindgen_test]
 async fn an_opening_gives_up_the_one_before() {
     let name = new_name("opened twice");
