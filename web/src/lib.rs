@@ -91,3 +91,5 @@ pub use client::{from_js, to_js};
 pub use host::{Host, OpenError};
 #[cfg(feature = "indexed-db")]
 pub use indexed_db::IndexedDb;
+#[cfg(feature = "raw-storage")]
+pub use indexed_db::RawIndexedDb;

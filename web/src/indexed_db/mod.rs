@@ -31,6 +31,8 @@ mod fence;
 mod healing;
 mod js;
 mod lock;
+#[cfg(feature = "raw-storage")]
+mod raw;
 mod reading;
 mod witness;
 
@@ -42,6 +44,8 @@ use core::cell::RefCell;
 use self::connection::{Connection, Transaction};
 use self::js::{Callback, Js};
 use self::lock::Lock;
+#[cfg(feature = "raw-storage")]
+pub use self::raw::RawIndexedDb;
 use self::witness::Notes;
 use crate::storage::{Answer, Question, Request, Storage, Traits};
 
