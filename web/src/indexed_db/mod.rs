@@ -133,7 +133,7 @@ struct State {
     commits_whole: bool,
     /// The epoch that was claimed here last.
     claimed: u64,
-    /// How long the chunks of the last page were, on average.
+    /// How long the chunks of the last page were, on average; 0 if there was none.
     chunk_bytes: usize,
     lock: Lock,
     notes: Notes,
@@ -151,7 +151,7 @@ impl Shared {
             transactions: Vec::new(),
             commits_whole: false,
             claimed: 0,
-            chunk_bytes: VALUE_BYTES_MAX,
+            chunk_bytes: 0,
             lock: Lock::None,
             notes: Notes::default(),
             answers: Vec::new(),
