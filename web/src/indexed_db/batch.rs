@@ -51,13 +51,12 @@ impl State {
         let access = Access::Write { is_durable: batch.is_durable || batch.claims };
         self.transact(&stores_of(batch), access, question, |state, transaction| {
             let placed = place(batch, transaction)?;
-            let head = transaction.call("objectStore", &[Arg::Text(HEAD)])?;
             let check = if is_checked {
-                let check = Check { newest: newest_epoch(&head)?, oldest: oldest_epochs(&head)? };
+                let check = Check { newest: newest_epoch(transaction)?, oldest: oldest_epochs(transaction)? };
                 state.hear_of(&check.oldest, &["onsuccess"]);
                 Some(check)
             } else {
-                put_row(&head, Row::Writer, batch.epoch)?;
+                put_row(transaction, Row::Writer, batch.epoch)?;
                 None
             };
             let moving = placed.moving;
@@ -82,7 +81,7 @@ impl State {
                 self.answer(question, Answer::Done);
             }
             Some(fault) => self.transact(&[HEAD], Access::Read, question, |_, transaction| {
-                let newest = newest_epoch(&transaction.call("objectStore", &[Arg::Text(HEAD)])?)?;
+                let newest = newest_epoch(transaction)?;
                 Ok(Content::Reading(Reading::Verdict { newest, epoch, claims, fault }))
             }),
         }
@@ -105,7 +104,7 @@ impl Writing {
                 self.is_fenced = !check.pass(transaction, self.epoch, self.claims)?;
             }
             if self.is_fenced {
-                transaction.order("abort", &[])?;
+                transaction.tell("abort");
             }
             return Ok(false);
         }
@@ -120,20 +119,19 @@ impl Check {
     /// Places the fence's rows, unless the newest epoch is too high.
     fn pass(&self, transaction: &Js, epoch: u64, claims: bool) -> Result<bool, StorageFault> {
         let newest = epoch_in(&self.newest);
-        let head = transaction.call("objectStore", &[Arg::Text(HEAD)])?;
         if !claims {
             if newest <= epoch {
-                put_row(&head, Row::Writer, epoch)?;
+                put_row(transaction, Row::Writer, epoch)?;
             }
             return Ok(newest <= epoch);
         }
         let Some(claim) = Claim::decide(newest, epoch) else { return Ok(false) };
-        head.order("delete", &[Arg::Rows(Row::Writer)])?;
-        prune(&head, &self.oldest.get("result"))?;
+        transaction.place(HEAD, "delete", &[Arg::Rows(Row::Writer)])?;
+        prune(transaction, &self.oldest.get("result"))?;
         if let Some(skipped) = claim.skipped {
-            put_row(&head, Row::Epoch, skipped)?;
+            put_row(transaction, Row::Epoch, skipped)?;
         }
-        put_row(&head, Row::Epoch, epoch)?;
+        put_row(transaction, Row::Epoch, epoch)?;
         Ok(true)
     }
 }
@@ -146,19 +144,18 @@ impl Moving {
             None => self.keys.insert(result),
             Some(keys) => {
                 if !has_failed {
-                    let quarantine = transaction.call("objectStore", &[Arg::Text(QUARANTINE)])?;
-                    quarantine.order("put", &[Arg::Value(&result), Arg::Value(&keys.item(self.next))])?;
+                    let arguments = [Arg::Value(&result), Arg::Value(&keys.item(self.next))];
+                    transaction.place(QUARANTINE, "put", &arguments)?;
                 }
                 self.next += 1;
                 keys
             }
         };
-        let log = transaction.call("objectStore", &[Arg::Text(LOG)])?;
         if self.next < keys.length() {
-            self.request = log.call("get", &[Arg::Value(&keys.item(self.next))])?;
+            self.request = transaction.place(LOG, "get", &[Arg::Value(&keys.item(self.next))])?;
             self.request.set("onsuccess", hears_event);
         } else {
-            log.order("delete", &[Arg::From(self.from)])?;
+            transaction.place(LOG, "delete", &[Arg::From(self.from)])?;
         }
         Ok(has_failed)
     }
@@ -176,7 +173,7 @@ fn place(batch: &Batch<'_>, transaction: &Js) -> Result<Placed, StorageFault> {
     let mut placed = Placed { count: 0, moving: None };
     let mut place = |store: &str, method: &str, arguments: &[Arg<'_>]| {
         placed.count += 1;
-        transaction.call("objectStore", &[Arg::Text(store)])?.call(method, arguments)
+        transaction.place(store, method, arguments)
     };
     for &(store, values) in &[(PARTS, batch.parts), (LOG, batch.chunks)] {
         for (key, bytes) in values {
@@ -217,17 +214,17 @@ fn stores_of(batch: &Batch<'_>) -> Vec<&'static str> {
     stores.into_iter().filter(|(_, is_touched)| *is_touched).map(|(store, _)| store).collect()
 }
 
-fn put_row(head: &Js, row: Row, epoch: u64) -> Result<Js, StorageFault> {
-    head.call("put", &[Arg::Json(&row.json(epoch, now_ms()))])
+fn put_row(transaction: &Js, row: Row, epoch: u64) -> Result<Js, StorageFault> {
+    transaction.place(HEAD, "put", &[Arg::Json(&row.json(epoch, now_ms()))])
 }
 
-fn oldest_epochs(head: &Js) -> Result<Js, StorageFault> {
+fn oldest_epochs(transaction: &Js) -> Result<Js, StorageFault> {
     let count = EPOCHS_KEPT + EPOCHS_PRUNED_MAX;
-    head.call("getAll", &[Arg::Rows(Row::Epoch), Arg::Number(count.into())])
+    transaction.place(HEAD, "getAll", &[Arg::Rows(Row::Epoch), Arg::Number(count.into())])
 }
 
 /// Deletes the oldest rows, as far as they may go.
-fn prune(head: &Js, oldest: &Js) -> Result<(), StorageFault> {
+fn prune(transaction: &Js, oldest: &Js) -> Result<(), StorageFault> {
     let superfluous = oldest.length().saturating_sub(EPOCHS_KEPT);
     for index in 0..superfluous {
         let row = oldest.item(index);
@@ -235,7 +232,7 @@ fn prune(head: &Js, oldest: &Js) -> Result<(), StorageFault> {
         if !is_old {
             break;
         }
-        head.order("delete", &[Arg::Value(&row.get("id"))])?;
+        transaction.place(HEAD, "delete", &[Arg::Value(&row.get("id"))])?;
     }
     Ok(())
 }

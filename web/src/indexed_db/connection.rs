@@ -243,13 +243,12 @@ impl State {
     fn begin_connection(&mut self, read_only: bool, question: Question) {
         let access = if read_only { Access::Read } else { Access::Write { is_durable: false } };
         self.transact(&STORES, access, question, |_, transaction| {
-            let head = transaction.call("objectStore", &[Arg::Text(HEAD)])?;
             if read_only {
-                head.order("count", &[])?;
+                transaction.place(HEAD, "count", &[])?;
             } else {
-                head.order("add", &[Arg::Json("{\"id\":\"trial\"}")])?;
-                head.order("add", &[Arg::Json("{\"id\":\"trial\"}")])?;
-                head.order("delete", &[Arg::Text("trial")])?;
+                transaction.place(HEAD, "add", &[Arg::Json("{\"id\":\"trial\"}")])?;
+                transaction.place(HEAD, "add", &[Arg::Json("{\"id\":\"trial\"}")])?;
+                transaction.place(HEAD, "delete", &[Arg::Text("trial")])?;
                 transaction.tell("commit");
             }
             Ok(Content::Opening)
@@ -283,7 +282,7 @@ impl State {
         let Some(transaction) = self.transactions.get_mut(index) else { return };
         let has_failed = event.get("type").is("error");
         let went_on = match &mut transaction.content {
-            Content::Reading(reading) => reading.go_on(target, has_failed),
+            Content::Reading(reading) => reading.go_on(&transaction.handle, target, has_failed),
             Content::Writing(writing) => writing.go_on(&transaction.handle, target, has_failed, &self.hears_event),
             Content::Opening | Content::Healing(_) => Ok(false),
         };
@@ -312,10 +311,10 @@ impl State {
 /// The stores of a new database.
 fn create_stores(database: &Js) -> Result<(), StorageFault> {
     for store in [LOG, META, PARTS, QUARANTINE, HEAL] {
-        database.order("createObjectStore", &[Arg::Text(store)])?;
+        database.call("createObjectStore", &[Arg::Text(store)])?;
     }
     let head = database.call("createObjectStore", &[Arg::Text(HEAD), Arg::Json("{\"keyPath\":\"id\"}")])?;
-    head.order("createIndex", &[Arg::Text("claim"), Arg::Text("claim"), Arg::Json("{\"unique\":true}")])?;
+    head.call("createIndex", &[Arg::Text("claim"), Arg::Text("claim"), Arg::Json("{\"unique\":true}")])?;
     Ok(())
 }
 

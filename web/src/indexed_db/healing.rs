@@ -41,14 +41,13 @@ impl State {
     /// A slice after which so many follow; the last one deletes.
     fn heal_slice(&mut self, follow: u32, question: Question) {
         self.transact(&[HEAL], Access::Write { is_durable: false }, question, |_, transaction| {
-            let store = transaction.call("objectStore", &[Arg::Text(HEAL)])?;
             if follow == 0 {
-                store.order("clear", &[])?;
+                transaction.place(HEAL, "clear", &[])?;
             } else {
                 let value = Js::global("Uint8Array").construct(&[Arg::Number(VALUE_BYTES)])?;
                 Js::global("crypto").call("getRandomValues", &[Arg::Value(&value)])?;
                 for key in 0..SLICE_VALUES {
-                    store.order("put", &[Arg::Value(&value), Arg::Number(key)])?;
+                    transaction.place(HEAL, "put", &[Arg::Value(&value), Arg::Number(key)])?;
                 }
             }
             transaction.tell("commit");

@@ -134,10 +134,10 @@ impl Js {
         called.map(Js).map_err(|thrown| Js(thrown).fault())
     }
 
-    /// Calls a method for what it does.
+    /// Places a request in one of the stores of this, which is a transaction.
     #[inline(never)]
-    pub(super) fn order(&self, name: &str, arguments: &[Arg<'_>]) -> Result<(), StorageFault> {
-        self.call(name, arguments).map(drop)
+    pub(super) fn place(&self, store: &str, method: &str, arguments: &[Arg<'_>]) -> Result<Js, StorageFault> {
+        self.call("objectStore", &[Arg::Text(store)])?.call(method, arguments)
     }
 
     /// Calls a method, whatever comes of it.

@@ -46,7 +46,6 @@ pub(super) enum Reading {
     },
     /// The first key from some sequence on, and when it is known, its value.
     First {
-        log: Js,
         key: Js,
         value: Js,
     },
@@ -64,30 +63,33 @@ impl State {
             _ => LOG,
         };
         self.transact(&[store], Access::Read, question, |state, transaction| {
-            let store = transaction.call("objectStore", &[Arg::Text(store)])?;
+            let place = |method: &str, arguments: &[Arg<'_>]| transaction.place(store, method, arguments);
             let reading = match *request {
-                Request::ReadManifest => Reading::Manifest(store.call("get", &[Arg::Text(MANIFEST)])?),
-                Request::ReadEpoch => Reading::Epoch(newest_epoch(&store)?),
-                Request::ListParts => Reading::PartIds(store.call("getAllKeys", &[])?),
+                Request::ReadManifest => Reading::Manifest(place("get", &[Arg::Text(MANIFEST)])?),
+                Request::ReadEpoch => Reading::Epoch(newest_epoch(transaction)?),
+                Request::ListParts => Reading::PartIds(place("getAllKeys", &[])?),
                 Request::ReadParts(ids) => {
-                    let values = ids.iter().map(|&id| store.call("get", &[Arg::Number(id)]));
-                    Reading::Parts(values.collect::<Result<_, _>>()?)
+                    let mut values = Vec::new();
+                    for &id in ids {
+                        values.push(place("get", &[Arg::Number(id)])?);
+                    }
+                    Reading::Parts(values)
                 }
                 Request::ReadLog { from_sequence, bytes_max: 0 } => {
-                    let key = store.call("openKeyCursor", &[Arg::From(from_sequence)])?;
+                    let key = place("openKeyCursor", &[Arg::From(from_sequence)])?;
                     state.hear_of(&key, &["onsuccess"]);
-                    Reading::First { log: store, key, value: Js::MISSING }
+                    Reading::First { key, value: Js::MISSING }
                 }
                 Request::ReadLog { from_sequence, bytes_max } => {
                     let limit = page_limit(bytes_max, state.chunk_bytes);
                     let arguments = [Arg::From(from_sequence), Arg::Number(limit as u64)];
-                    let keys = store.call("getAllKeys", &arguments)?;
-                    let values = store.call("getAll", &arguments)?;
+                    let keys = place("getAllKeys", &arguments)?;
+                    let values = place("getAll", &arguments)?;
                     Reading::Page { keys, values, limit, bytes_max }
                 }
                 _ => Reading::Bounds(
-                    store.call("openKeyCursor", &[])?,
-                    store.call("openKeyCursor", &[Arg::Missing, Arg::Text("prev")])?,
+                    place("openKeyCursor", &[])?,
+                    place("openKeyCursor", &[Arg::Missing, Arg::Text("prev")])?,
                 ),
             };
             Ok(Content::Reading(reading))
@@ -151,12 +153,12 @@ impl State {
 
 impl Reading {
     /// A request has succeeded or failed. Whether that does no harm.
-    pub(super) fn go_on(&mut self, target: &Js, has_failed: bool) -> Result<bool, StorageFault> {
+    pub(super) fn go_on(&mut self, transaction: &Js, target: &Js, has_failed: bool) -> Result<bool, StorageFault> {
         match self {
             Reading::Manifest(_) | Reading::Parts(_) => Ok(has_failed),
-            Reading::First { log, key, value } if target == key && !has_failed => {
+            Reading::First { key, value } if target == key && !has_failed => {
                 if let Some(sequence) = key_in(key) {
-                    *value = log.call("get", &[Arg::Number(sequence)])?;
+                    *value = transaction.place(LOG, "get", &[Arg::Number(sequence)])?;
                 }
                 Ok(false)
             }
@@ -167,8 +169,8 @@ impl Reading {
 }
 
 /// Asks for the last row of an epoch.
-pub(super) fn newest_epoch(head: &Js) -> Result<Js, StorageFault> {
-    head.call("openKeyCursor", &[Arg::Rows(Row::Epoch), Arg::Text("prev")])
+pub(super) fn newest_epoch(transaction: &Js) -> Result<Js, StorageFault> {
+    transaction.place(HEAD, "openKeyCursor", &[Arg::Rows(Row::Epoch), Arg::Text("prev")])
 }
 
 /// The epoch in the row that was found, or 0.
