@@ -3,7 +3,7 @@
 //! *Opening ends what was before.* The transactions of the connection before are aborted. Those that were told to commit
 //! cannot be, and may still happen. So an opening is answered when a transaction over all stores on the new connection
 //! has ended: transactions with common stores run in the order in which they were made, whatever connection they are of.
-//! If it writes, it also tries whether a transaction that was told to commit is all or nothing: a request that has to
+//! If it may write, it also tries whether a transaction that was told to commit is all or nothing: a request that has to
 //! fail and one behind it that does not. Either way it leaves nothing behind: where the transaction aborts, nothing of it
 //! happens; where it completes, its last request takes back the first.
 //!
@@ -15,7 +15,7 @@
 
 use super::State;
 use super::batch::Writing;
-use super::js::{Arg, Js};
+use super::js::{Arg, Js, Placing};
 use super::reading::Reading;
 use crate::storage::{Answer, Question, StorageFault};
 
@@ -145,31 +145,32 @@ impl State {
         }
     }
 
-    /// Does something in a new transaction, and waits for its end; if that throws, nothing of it happens.
+    /// Places requests in a new transaction, and waits for its end; if that fails, nothing of it happens.
     pub(super) fn transact(
         &mut self,
         stores: &[&str],
         access: Access,
         question: Question,
-        place: impl FnOnce(&mut State, &Js) -> Result<Content, StorageFault>,
+        place: impl FnOnce(&mut State, &mut Placing<'_>) -> Content,
     ) {
         match self.begin(stores, access) {
             Ok(handle) => {
-                let placed = place(self, &handle);
-                self.wait_for(handle, placed, question);
+                let mut placing = Placing::new(&handle);
+                let content = place(self, &mut placing);
+                let fault = placing.fault;
+                self.wait_for(handle, content, fault, question);
             }
             Err(fault) => self.answer(question, Answer::Failed(fault)),
         }
     }
 
     #[inline(never)]
-    fn wait_for(&mut self, handle: Js, placed: Result<Content, StorageFault>, question: Question) {
-        match placed {
-            Ok(content) => self.transactions.push(Transaction { handle, content, fault: None, question }),
-            Err(fault) => {
-                handle.tell("abort");
-                self.answer(question, Answer::Failed(fault));
-            }
+    fn wait_for(&mut self, handle: Js, content: Content, fault: Option<StorageFault>, question: Question) {
+        if let Some(fault) = fault {
+            handle.tell("abort");
+            self.answer(question, Answer::Failed(fault));
+        } else {
+            self.transactions.push(Transaction { handle, content, fault, question });
         }
     }
 
@@ -242,16 +243,16 @@ impl State {
     /// The transaction that ends what was before; see the head of this file.
     fn begin_connection(&mut self, read_only: bool, question: Question) {
         let access = if read_only { Access::Read } else { Access::Write { is_durable: false } };
-        self.transact(&STORES, access, question, |_, transaction| {
+        self.transact(&STORES, access, question, |_, placing| {
             if read_only {
-                transaction.place(HEAD, "count", &[])?;
+                placing.place(HEAD, "count", &[]);
             } else {
-                transaction.place(HEAD, "add", &[Arg::Json("{\"id\":\"trial\"}")])?;
-                transaction.place(HEAD, "add", &[Arg::Json("{\"id\":\"trial\"}")])?;
-                transaction.place(HEAD, "delete", &[Arg::Text("trial")])?;
-                transaction.tell("commit");
+                placing.place(HEAD, "add", &[Arg::Json("{\"id\":\"trial\"}")]);
+                placing.place(HEAD, "add", &[Arg::Json("{\"id\":\"trial\"}")]);
+                placing.place(HEAD, "delete", &[Arg::Text("trial")]);
+                placing.commit();
             }
-            Ok(Content::Opening)
+            Content::Opening
         });
     }
 
@@ -281,25 +282,23 @@ impl State {
     fn go_on(&mut self, index: usize, event: &Js, target: &Js) {
         let Some(transaction) = self.transactions.get_mut(index) else { return };
         let has_failed = event.get("type").is("error");
-        let went_on = match &mut transaction.content {
-            Content::Reading(reading) => reading.go_on(&transaction.handle, target, has_failed),
-            Content::Writing(writing) => writing.go_on(&transaction.handle, target, has_failed, &self.hears_event),
-            Content::Opening | Content::Healing(_) => Ok(false),
+        let mut placing = Placing::new(&transaction.handle);
+        let is_harmless = match &mut transaction.content {
+            Content::Reading(reading) => reading.go_on(&mut placing, target, has_failed),
+            Content::Writing(writing) => writing.go_on(&mut placing, target, has_failed, &self.hears_event),
+            Content::Opening | Content::Healing(_) => false,
         };
-        match went_on {
-            Ok(true) => {
-                // A failure that was reckoned with does not abort the transaction.
-                event.tell("preventDefault");
-            }
-            Ok(false) if has_failed => {
-                transaction.fault.get_or_insert(target.get("error").fault());
-            }
-            Ok(false) => {}
-            Err(fault) => {
-                transaction.fault.get_or_insert(fault);
-                transaction.handle.tell("abort");
-            }
+        let mut fault = placing.fault;
+        if fault.is_some() {
+            placing.abort();
         }
+        if is_harmless {
+            // A failure that was reckoned with does not abort the transaction.
+            event.tell("preventDefault");
+        } else if has_failed {
+            fault = Some(target.get("error").fault());
+        }
+        transaction.fault = transaction.fault.or(fault);
     }
 
     fn lose_connection(&mut self) {
