@@ -254,6 +254,10 @@ impl State {
             }
             Content::Opening
         });
+        if self.transactions.is_empty() {
+            // It could not be begun, so there is no connection.
+            self.disconnect();
+        }
     }
 
     /// A transaction has ended.
@@ -268,9 +272,18 @@ impl State {
         };
         match content {
             Content::Opening => {
-                // An abort is what is expected of a browser that keeps to the standard.
-                self.commits_whole = !is_complete;
-                self.answer(question, Answer::Done);
+                // What is no abort by the request that has to fail says nothing about commits, or even that the opening
+                // has failed. WebKit names no error then; Firefox names another one, and is believed to be as it was.
+                let name = error.get("name");
+                let has_refused = error.is_missing() || name.is("ConstraintError");
+                self.commits_whole = !is_complete && has_refused;
+                match failure {
+                    Some(fault) if !is_complete && !has_refused && !name.is("AbortError") => {
+                        self.disconnect();
+                        self.answer(question, Answer::Failed(fault));
+                    }
+                    _ => self.answer(question, Answer::Done),
+                }
             }
             Content::Reading(reading) => self.end_reading(&reading, failure, question),
             Content::Writing(writing) => self.end_writing(&writing, failure, question),

@@ -168,6 +168,35 @@ async fn a_connection_that_is_lost_fails_everything_until_it_is_opened_again() {
     assert_eq!(db.log().await.last(), Some(&(3, bytes("three"))));
 }
 
+/// Then what was before it may not have ended.
+#[wasm_bindgen_test]
+async fn an_opening_whose_first_transaction_fails_has_failed() {
+    let name = new_name("first");
+    let mut db = Db::owner(&name, 1).await;
+    js(
+        &name,
+        "globalThis.firstFault = 'throws'
+        patch(IDBObjectStore, 'add', (store, original, words) => {
+            if (firstFault === 'throws') throw new DOMException('', 'UnknownError')
+            if (firstFault === 'aborts') {
+                Object.defineProperty(store.transaction, 'error', { value: new DOMException('', 'UnknownError') })
+            }
+            return original.apply(store, words)
+        })
+        patch(IDBTransaction, 'commit', (transaction, original, words) =>
+            firstFault === 'aborts' ? transaction.abort() : original.apply(transaction, words))",
+    )
+    .await;
+    assert_eq!(db.ask(OPEN).await, Answer::Failed(StorageFault::Io));
+    assert_eq!(db.ask(Request::ListLog).await, CLOSED);
+    js(&name, "firstFault = 'aborts'").await;
+    assert_eq!(db.ask(OPEN).await, Answer::Failed(StorageFault::Io));
+    assert_eq!(db.ask(Request::ListLog).await, CLOSED);
+    js(&name, "firstFault = ''").await;
+    assert_eq!(db.ask(OPEN).await, Answer::Done);
+    assert_eq!(db.append(1, 1, b"one").await, Answer::Done);
+}
+
 #[wasm_bindgen_test]
 async fn without_indexed_db_nothing_opens() {
     let name = new_name("none");
@@ -195,7 +224,9 @@ async fn a_database_of_somebody_else_is_left_alone() {
     assert_eq!(Db::new(&name).ask(OPEN).await, Answer::Failed(StorageFault::Io));
     let name = new_name("foreign");
     js(&name, "(await done(indexedDB.open(full, 1))).close()").await;
-    assert_eq!(Db::new(&name).ask(OPEN).await, Answer::Failed(StorageFault::Io));
+    let mut db = Db::new(&name);
+    assert_eq!(db.ask(OPEN).await, Answer::Failed(StorageFault::Io));
+    assert_eq!(db.ask(Request::ListLog).await, CLOSED);
     assert_eq!(js(&name, "return (await done(indexedDB.open(full))).objectStoreNames.length").await, 0);
 }
 
