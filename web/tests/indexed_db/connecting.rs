@@ -179,7 +179,8 @@ async fn an_opening_whose_first_transaction_fails_has_failed() {
         patch(IDBObjectStore, 'add', (store, original, words) => {
             if (firstFault === 'throws') throw new DOMException('', 'UnknownError')
             if (firstFault === 'aborts') {
-                Object.defineProperty(store.transaction, 'error', { value: new DOMException('', 'UnknownError') })
+                const error = { value: new DOMException('', 'UnknownError'), configurable: true }
+                Object.defineProperty(store.transaction, 'error', error)
             }
             return original.apply(store, words)
         })
