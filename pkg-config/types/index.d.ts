@@ -162,13 +162,12 @@ export interface Database extends AsyncDisposable {
   addEventListener(
     type: 'persist-error' | 'persist-resumed',
     listener: ((event: PersistEvent) => void) | null,
-    options?: boolean | AddEventListenerOptions,
+    options?: { once?: boolean | undefined; signal?: AbortSignal | undefined },
   ): void
   /** Listens no more. */
   removeEventListener(
     type: 'persist-error' | 'persist-resumed',
     listener: ((event: PersistEvent) => void) | null,
-    options?: boolean | EventListenerOptions,
   ): void
   /**
    * Ends the database, when everything is stored. Whoever waits is told with a {@link ClosedError}, and so is everybody
