@@ -188,6 +188,65 @@ test('while the storage fails nothing is lost, and everybody is told', wait, asy
   assert.equal(await stream.length(), 3)
 })
 
+test('what failed is tried again although nobody calls', wait, async (t) => {
+  const [storage, control] = slow()
+  const db = await database(t, { storage })
+  await db.flush()
+  for (const failed of ['open', 'write']) {
+    control.failures.push(failure('Error'))
+    const real = storage.open
+    if (failed === 'open') storage.open = async () => ((storage.open = real), Promise.reject(failure('InvalidStateError')))
+    await db.stream('s').add({ failed })
+  }
+  // Nor has anybody to call for an answer that does not come.
+  control.isHeld = true
+  const adding = db.stream('s').add({ a: '1' })
+  t.mock.timers.enable({ apis: ['Date', 'setTimeout'], now: Date.now() })
+  await settle()
+  assert.equal(control.waiting, 1)
+  control.isHeld = false
+  for (let second = 0; second < 12; second++) {
+    t.mock.timers.tick(1000)
+    await settle(5)
+  }
+  t.mock.timers.reset()
+  await adding
+})
+
+test('thousands who wait to add are run in order, and no stack grows', wait, async (t) => {
+  const [storage, control] = slow()
+  const db = await database(t, { storage })
+  const stream = db.stream('s')
+  await db.flush()
+  control.isHeld = true
+  const value = 'x'.repeat(1 << 20)
+  const adding = Array.from({ length: 9 }, () => stream.add({ value }))
+  for (let at = 0; at < 20_000; at++) adding.push(stream.add({ at }))
+  control.isHeld = false
+  control.release()
+  const ids = await Promise.all(adding)
+  assert.deepEqual((await stream.range().toArray()).map(({ id }) => id), ids)
+})
+
+test('what a storage gives that makes no sense is told', wait, async () => {
+  const wrong = {
+    readManifest: () => 'text',
+    listLog: () => ['1', '2'],
+    readEpoch: () => -1,
+    listParts: () => [0.5],
+    readLog: () => [[1, 'bytes']],
+  }
+  for (const [name, give] of Object.entries(wrong)) {
+    const inner = memory()
+    const storage = { ...inner, open: (how) => ({ ...inner.open(how), [name]: give }) }
+    await assert.rejects(async () => open({ storage }), (error) => {
+      assert.ok(error instanceof StorageError && error.cause instanceof TypeError, `${name}: ${error}`)
+      assert.match(error.cause.message, /^a storage must give/)
+      return true
+    })
+  }
+})
+
 test('whoever adds waits while too much waits to be written', wait, async (t) => {
   const [storage, control] = slow()
   const db = await database(t, { storage })
