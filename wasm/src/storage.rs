@@ -276,3 +276,54 @@ impl Bytes<'_> {
         Some(taken)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(bytes: &[u8]) -> Option<Answer> {
+        Bytes(bytes).answer()
+    }
+
+    fn with(kind: u8, pieces: &[&[u8]]) -> Vec<u8> {
+        [&[kind], &*pieces.concat()].concat()
+    }
+
+    #[test]
+    fn every_kind_of_answer_is_read() {
+        let number = |value: u64| value.to_le_bytes();
+        let value = [&3_u32.to_le_bytes()[..], b"abc"].concat();
+        let stored = || Stored::Bytes(b"abc".to_vec());
+        assert_eq!(answer(&[0]), Some(Answer::Done));
+        for (code, fault) in [(0, StorageFault::Io), (1, StorageFault::Quota), (2, StorageFault::Closed)] {
+            assert_eq!(answer(&[1, code]), Some(Answer::Failed(fault)));
+        }
+        assert_eq!((answer(&[2]), answer(&[3])), (Some(Answer::Fenced), Some(Answer::Locked)));
+        assert_eq!(answer(&with(4, &[&value])), Some(Answer::Value(stored())));
+        assert_eq!(answer(&with(4, &[&MISSING.to_le_bytes()])), Some(Answer::Value(Stored::Missing)));
+        assert_eq!(answer(&with(4, &[&UNREADABLE.to_le_bytes()])), Some(Answer::Value(Stored::Unreadable)));
+        assert_eq!(answer(&with(5, &[&number(1 << 53)])), Some(Answer::Number(1 << 53)));
+        assert_eq!(answer(&[6]), Some(Answer::Bounds(None)));
+        assert_eq!(answer(&with(7, &[&number(3), &number(9)])), Some(Answer::Bounds(Some((3, 9)))));
+        let chunks = alloc::vec![(4, stored()), (5, stored())];
+        let bytes = with(8, &[&number(4), &value, &number(5), &value]);
+        assert_eq!(answer(&bytes), Some(Answer::Chunks { chunks, has_more: true }));
+        assert_eq!(answer(&with(9, &[&number(7)])), Some(Answer::Ids(alloc::vec![7])));
+        assert_eq!(answer(&with(10, &[&value, &value])), Some(Answer::Values(alloc::vec![stored(), stored()])));
+    }
+
+    #[test]
+    fn what_is_cut_or_unknown_is_no_answer() {
+        let value = [&3_u32.to_le_bytes()[..], b"abc"].concat();
+        let whole = with(8, &[&[0; 8], &value]);
+        for length in 0..whole.len() {
+            let is_empty_page = length == 1;
+            assert_eq!(answer(&whole[..length]).is_some(), is_empty_page, "{length} bytes");
+        }
+        for bytes in [&[][..], &[1], &[4, 1], &[5, 0, 0], &[7], &[9, 1], &[10, 4, 0, 0, 0, 1], &[11], &[255]] {
+            assert_eq!(answer(bytes), None, "{bytes:?}");
+        }
+        // An announced length reserves nothing.
+        assert_eq!(answer(&with(4, &[&(u32::MAX - 2).to_le_bytes()])), None);
+    }
+}
