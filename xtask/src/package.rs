@@ -6,6 +6,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::OnceLock;
 
 use crate::Result;
 use crate::steps::{Run, run_child, run_tests};
@@ -14,13 +15,54 @@ use crate::tools::{need_debian_program, need_target, root};
 /// The oldest Node that the bundlers run on.
 const NODE_OLDEST: (u32, u32) = (20, 19);
 
+/// How many browsers, and as many processes, are killed.
+pub const KILLS: &str = "BROOKLET_KILLS";
+const KILLS_DEFAULT: &str = "20";
+
 /// The step `package`.
 pub fn check(run: &mut Run) -> Result {
     need_debian_program("chromium", "chromium", "running the npm package in a browser")?;
-    build()?;
+    build_once()?;
     run_child(&mut command("npm", &["run", "--silent", "check"]))?;
     run_tests(run, &mut command("npm", &["test", "--silent"]))?;
     run_tests(run, &mut command("node", &["test/packed/run.mjs"]))
+}
+
+/// The step `hazards`.
+pub fn hazards(run: &mut Run) -> Result {
+    need_debian_program("chromium", "chromium", "what happens to pages")?;
+    build_once()?;
+    run_tests(run, &mut command("node", &["test/browsers/run.mjs"]))
+}
+
+/// The step `hazards-firefox`.
+pub fn hazards_in_firefox(run: &mut Run) -> Result {
+    need_debian_program("firefox-esr", "firefox-esr", "what happens to pages in a second browser")?;
+    build_once()?;
+    run_tests(run, &mut command("node", &["test/browsers/run.mjs", "--firefox"]))
+}
+
+/// The step `kills`.
+pub fn kills(run: &mut Run) -> Result {
+    need_debian_program("chromium", "chromium", "being killed")?;
+    build_once()?;
+    let wanted = run.variables.iter().find(|(name, _)| *name == KILLS).map(|(_, kills)| kills.clone());
+    let stores: &[&str] = if wanted.is_some() { &["leveldb", "sqlite"] } else { &["leveldb"] };
+    for store in stores {
+        let kills = wanted.as_deref().unwrap_or(KILLS_DEFAULT);
+        run_child(&mut command("node", &["test/kills/run.mjs", "--kills", kills, "--store", store]))?;
+    }
+    Ok(())
+}
+
+/// Builds the package, unless this process has done so already.
+fn build_once() -> Result {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    if BUILT.get().is_none() {
+        build()?;
+        BUILT.get_or_init(|| ());
+    }
+    Ok(())
 }
 
 /// Builds the package into `pkg-config/dist`.

@@ -42,7 +42,21 @@ pub const STEPS: &[Step] = &[
     Step { name: "planted", summary: "bugs planted on purpose: the simulation notices each", run: planted },
     Step { name: "web", summary: "door, library and example for Rust applications, in Chromium", run: web::chromium },
     Step { name: "differential", summary: "random commands, compared with a real redis-server", run: differential },
-    Step { name: "package", summary: "the npm package, packed, in browsers, bundlers and runtimes", run: package },
+    Step {
+        name: "package",
+        summary: "the npm package, packed, in browsers, bundlers and runtimes",
+        run: package::check,
+    },
+    Step {
+        name: "hazards",
+        summary: "what becomes of stored databases when pages get into trouble",
+        run: package::hazards,
+    },
+    Step {
+        name: "kills",
+        summary: "browsers and processes killed while they write: nothing is lost",
+        run: package::kills,
+    },
 ];
 
 pub fn run(arguments: &[String]) -> Result {
@@ -113,10 +127,6 @@ fn planted(run: &mut Run) -> Result {
     let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
     command.env("RUSTFLAGS", format!("{flags} --cfg planted").trim_start());
     run_tests(run, command.env("CARGO_TARGET_DIR", root().join("target/planted")))
-}
-
-fn package(run: &mut Run) -> Result {
-    package::check(run)
 }
 
 fn conformance(run: &mut Run) -> Result {

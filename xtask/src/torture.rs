@@ -8,6 +8,7 @@ use std::process::Command;
 use crate::Result;
 use crate::coverage;
 use crate::fuzz;
+use crate::package;
 use crate::steps::{Run, Step, run_all, run_child, select};
 use crate::take_minutes;
 use crate::test;
@@ -17,7 +18,7 @@ use crate::web;
 const CARGO_DENY_VERSION: &str = "0.20.2";
 
 /// What the test programs read from the environment to know how long to run.
-const VARIABLES: [(&str, &str); 13] = [
+const VARIABLES: [(&str, &str); 14] = [
     ("BROOKLET_MODEL_OPS", "2000000"),
     ("BROOKLET_REPLAY_OPS", "2000000"),
     ("BROOKLET_DIFFERENTIAL_OPS", "1000000"),
@@ -30,13 +31,15 @@ const VARIABLES: [(&str, &str); 13] = [
     ("BROOKLET_STORE_SEEDS", "20000"),
     ("BROOKLET_FAULTS_WORKLOADS", "200"),
     ("BROOKLET_ENDURANCE_MB", "500"),
+    (package::KILLS, "300"),
     // Overflow checks and debug assertions stay on: only the speed of the tests changes.
     ("CARGO_PROFILE_TEST_OPT_LEVEL", "3"),
 ];
 
 /// What is done beyond the steps of `test`.
-pub const MORE_STEPS: [Step; 5] = [
+pub const MORE_STEPS: [Step; 6] = [
     Step { name: "firefox", summary: "door and library for Rust applications, in Firefox", run: web::firefox },
+    Step { name: "hazards-firefox", summary: "pages in trouble, in Firefox", run: package::hazards_in_firefox },
     Step {
         name: "coverage",
         summary: "which branches of src/persist/ the tests take: 95 % at least",
