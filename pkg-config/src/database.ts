@@ -78,7 +78,7 @@ export class Database extends Handle {
     return this.engine_.enter_(async () => {
       const { stored_ } = this.engine_
       if (stored_ === undefined) return null
-      const { end: _, isLossy, wasClean, isHealing, ...told } = stored_.told_()
+      const { end, fault, isLossy, wasClean, isHealing, ...told } = stored_.told_()
       const flags = { isLossy: isLossy > 0, wasClean: wasClean > 0, isHealing: isHealing > 0 }
       return { storage: stored_.storage_.name, ...told, ...flags, ...(await stored_.storage_.describe?.()) }
     })

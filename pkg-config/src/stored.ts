@@ -56,6 +56,8 @@ interface Told extends Omit<DurabilityInfo, 'storage' | Flag> {
   isLossy: number
   wasClean: number
   isHealing: number
+  /** How the storage fails, if it does. */
+  fault: string
   end: [name: keyof typeof STORAGE_ERRORS | '', message: string]
 }
 
@@ -106,9 +108,9 @@ export class Stored {
     } else {
       door.open_(this.link_, ...this.link_.traits_(), options, lockWaitMs)
     }
-    this.drive_()
     // It helps where it can, and nothing depends on it.
     for (const event of GOING) globalThis.addEventListener?.(event, this.onGoing_)
+    this.drive_()
   }
 
   /** Takes what the storage has answered, and asks for what is to be asked. */
@@ -236,8 +238,7 @@ export class Stored {
 
   failure_(): Error {
     const cause = this.link_.error_
-    const { name, message } = (cause ?? {}) as Error
-    const what = cause === undefined ? 'it did not answer in time' : `${name ?? 'Error'}: ${message ?? cause}`
+    const what = `${this.told_().fault}${cause === undefined ? '' : ` (${cause})`}`
     const sentence = `${this.storage_.name} failed, and is tried again; writes are refused meanwhile: ${what}`
     return new StorageError(sentence, { cause })
   }

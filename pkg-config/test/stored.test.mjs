@@ -178,7 +178,7 @@ test('while the storage fails nothing is lost, and everybody is told', wait, asy
   const adding = stream.add({ a: '2' })
   await until(() => events.length === 1)
   assert.equal(events[0].type, 'persist-error')
-  assert.match(events[0].error.message, /^slow failed, and is tried again; .*QuotaExceededError: for the test$/)
+  assert.match(events[0].error.message, /^slow failed, .*: there is no room \(QuotaExceededError: for the test\)$/)
   await assert.rejects(stream.add({ a: '3' }), (error) => error.code === 'MISCONF' && /no room/.test(error.message))
   assert.equal(await db.stream('other').length(), 0, 'reading goes on')
   await adding

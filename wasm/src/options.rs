@@ -85,7 +85,7 @@ pub(crate) fn write_durability(host: &Host, reply: &mut Reply) {
         ("is-healing", durability.is_healing.into()),
         ("torn-bytes", durability.tail_dropped.bytes),
     ];
-    reply.map(fields.len() + 2);
+    reply.map(fields.len() + 3);
     for (name, value) in fields {
         reply.bulk(name.as_bytes());
         reply.count(value);
@@ -98,6 +98,12 @@ pub(crate) fn write_durability(host: &Host, reply: &mut Reply) {
         let _ = write!(text, "{loss}");
         reply.bulk(text.as_bytes());
     }
+    text.clear();
+    if let Some(Refusal::Failing(fault)) = durability.refusal {
+        let _ = write!(text, "{fault}");
+    }
+    reply.bulk(b"fault");
+    reply.bulk(text.as_bytes());
     text.clear();
     let name = match host.condition() {
         Condition::Ended(End::Unopened(error)) => {
