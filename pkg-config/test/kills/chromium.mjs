@@ -1,0 +1,170 @@
+// A Chromium that is started in a profile, killed as a whole or in part, and known to be gone.
+
+import { spawn, spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { request } from 'node:http'
+import { join } from 'node:path'
+import { until } from './until.mjs'
+
+const ARGUMENTS = [
+  '--headless=new',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-dev-shm-usage',
+  '--remote-debugging-port=0',
+]
+
+const SQLITE = 'IdbSqliteBackingStore'
+/** A renderer in reserve would be killed with the others, and the next page put into it before that is known. */
+const RESERVE = 'SpareRendererForSitePerProcess'
+
+/** What chooses where IndexedDB is stored. */
+export const STORES = {
+  leveldb: [`--disable-features=${RESERVE},${SQLITE}`],
+  sqlite: [`--disable-features=${RESERVE}`, `--enable-features=${SQLITE}`],
+}
+
+const START_MS_MAX = 60_000
+const END_MS_MAX = 30_000
+
+export function version() {
+  const { stdout, error } = spawnSync('chromium', ['--version'], { encoding: 'utf8' })
+  if (error) throw new Error('chromium is missing; install it with: sudo apt-get install chromium', { cause: error })
+  return stdout.trim().split(/ built| snap/)[0]
+}
+
+/** Browsers that run. */
+const running = new Set()
+
+/** Kills all browsers that were started here, without waiting. */
+export function killAll() {
+  for (const pid of running) signal(-pid)
+}
+
+/** One browser. */
+export class Chromium {
+  constructor(profile, store) {
+    this.profile = profile
+    this.store = store
+  }
+
+  /** Starts it with a page. */
+  start(address) {
+    const words = [...ARGUMENTS, ...STORES[this.store], `--user-data-dir=${this.profile}`, address]
+    this.child = spawn('chromium', words, { detached: true, stdio: 'ignore' })
+    this.child.on('error', () => {})
+    running.add(this.child.pid)
+  }
+
+  get isRunning() {
+    return this.child !== undefined
+  }
+
+  /** Looks who runs pages, to be able to kill them without looking. */
+  findRenderers() {
+    this.renderers = familyOf(this.child.pid).filter(({ command }) => command.includes('--type=renderer'))
+  }
+
+  /** Kills all of it at once: the processes are one group. */
+  strike() {
+    signal(-this.child.pid)
+    this.struck = [this.child.pid]
+  }
+
+  /** Kills what runs pages, and nothing else. */
+  strikeRenderers() {
+    this.struck = this.renderers.map(({ pid }) => pid)
+    this.struck.forEach(signal)
+  }
+
+  /** Waits until what was struck is gone. */
+  async gone() {
+    await until('the killed processes are gone', END_MS_MAX, () => !this.struck.some((pid) => lookAt(pid)))
+  }
+
+  /** Kills it, and waits until nothing of the profile runs. */
+  async end() {
+    if (this.child === undefined) return
+    this.strike()
+    const { profile } = this
+    running.delete(this.child.pid)
+    this.child = undefined
+    await this.gone()
+    await until('no process has the profile', END_MS_MAX, () => {
+      const left = processes().filter(({ command }) => command.includes(profile))
+      for (const { pid } of left) signal(pid)
+      return left.length === 0
+    })
+  }
+
+  /** Opens a page in the browser that runs. */
+  open(address) {
+    return this.ask('PUT', `/json/new?${address}`)
+  }
+
+  /** The pages that are open, as the browser tells. */
+  pages() {
+    return this.ask('GET', '/json/list')
+  }
+
+  async ask(method, path) {
+    let port
+    await until('the browser says its port', START_MS_MAX, () => (port = this.port()) !== undefined)
+    return new Promise((done, fail) => {
+      const asking = request({ host: '127.0.0.1', port, path, method }, async (response) => {
+        let text = ''
+        for await (const piece of response.setEncoding('utf8')) text += piece
+        done(text)
+      })
+      asking.on('error', fail)
+      asking.end()
+    })
+  }
+
+  port() {
+    try {
+      return Number(readFileSync(join(this.profile, 'DevToolsActivePort'), 'utf8').split('\n')[0]) || undefined
+    } catch {
+      return undefined
+    }
+  }
+}
+
+function signal(pid) {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It is gone.
+  }
+}
+
+/** A process and all that it has started. */
+function familyOf(pid) {
+  const all = processes()
+  const family = all.filter((one) => one.pid === pid)
+  for (let at = 0; at < family.length; at++) family.push(...all.filter(({ parent }) => parent === family[at].pid))
+  return family
+}
+
+/** All processes that have not ended. */
+function processes() {
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((name) => lookAt(name) ?? [])
+}
+
+/** A process, if it has not ended. A zombie has; whoever started it has not looked yet. */
+function lookAt(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    if (state === 'Z' || state === 'X') return undefined
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ')
+    return { pid: Number(pid), parent: Number(parent), command }
+  } catch {
+    return undefined
+  }
+}
