@@ -65,6 +65,13 @@ export class Chromium {
     return this.child !== undefined
   }
 
+  /** Makes sure that IndexedDB is stored as it was asked for. */
+  mustHaveStore() {
+    const names = readdirSync(join(this.profile, 'Default/IndexedDB'))
+    const store = names.some((name) => name.endsWith('.leveldb')) ? 'leveldb' : 'sqlite'
+    if (store !== this.store) throw new Error(`this Chromium stores IndexedDB in ${store}, not in ${this.store}`)
+  }
+
   /** Looks who runs pages, to be able to kill them without looking. */
   findRenderers() {
     this.renderers = familyOf(this.child.pid).filter(({ command }) => command.includes('--type=renderer'))

@@ -59,10 +59,12 @@ export class History {
     /** Whether the browser has made the database anew since somebody looked, and whether a loss was told since then. */
     this.wasMade = false
     this.isLossNew = false
+    this.mayBeToldAgain = false
+    /** Everything that was told, to be told again: see mutations.mjs. */
+    this.told = []
     /** What is counted for the summary. */
     this.counts = { acknowledged: 0, observed: 0, misled: 0 }
     this.violations = []
-    this.isLossy = false
     this.erasures = 0
     this.forget()
     this.streams = new Map(STREAMS.map((name) => [name, new StreamHistory()]))
@@ -70,6 +72,7 @@ export class History {
 
   /** A life begins. How the one before ended is not known if it was killed before it wrote anything. */
   begin(life) {
+    this.told.push(['begin', life])
     this.life = life
     if (this.isClosed) this.end = 'clean'
     else if (this.hasWritten) this.end = 'unclean'
@@ -80,6 +83,7 @@ export class History {
 
   /** Takes a fact. */
   hear(fact) {
+    this.told.push(['hear', fact])
     const [about, ...rest] = fact
     const hear = this[`hear_${about}`]
     if (hear === undefined) throw new Error(`an unknown fact: ${JSON.stringify(fact)}`)
@@ -224,7 +228,9 @@ export class History {
   }
 
   /** Judges what an opening has found. What it found counts as seen from then on. */
-  judge({ durability, counter, streams, group }) {
+  judge(found) {
+    this.told.push(['judge', found])
+    const { durability, counter, streams, group } = found
     this.judgeMade()
     this.judgeDurability(durability)
     this.must(counter >= this.counter, `the counter is ${counter}, and was ${this.counter}`)
@@ -240,11 +246,13 @@ export class History {
     this.must(isToldRight, `wasClean is ${wasClean} after this end: ${end}`)
     if (!wasClean) this.end = 'unclean'
     this.must(!wasClean || !isHealing, 'it is healing after a clean end')
-    this.must(isLossy === this.isLossy, `isLossy is ${isLossy}`)
+    // What begins after an erasure is a new log, and of that nothing was lost (src/persist/recovery/verdict.rs).
+    this.must(!isLossy, 'isLossy is true')
     this.must(losses.length > 0 === this.isLossNew, `losses are ${JSON.stringify(losses)}`)
     this.must(epoch > this.epoch || this.isLossNew, `the epoch is ${epoch}, and was ${this.epoch}`)
     this.must(durable <= written && written <= applied, `positions are ${applied}, ${written}, ${durable}`)
     this.epoch = epoch
+    this.mayBeToldAgain = this.isLossNew
     this.isLossNew = false
   }
 
@@ -364,7 +372,7 @@ export class History {
     for (const [id, message] of this.messages) {
       const one = found.get(id)
       if (one === undefined) {
-        const mayGo = message.over !== null || !mustStay(this.seed, message.number, message.deliveries)
+        const mayGo = message.over !== null || !this.staysParked(message)
         this.must(mayGo, `${GROUP}: ${id} (${message.number}) is not pending any more`)
         message.over ??= this.life - 1
       } else {
@@ -381,6 +389,10 @@ export class History {
     }
   }
 
+  staysParked({ number, deliveries }) {
+    return mustStay(this.seed, number, deliveries)
+  }
+
   judgeMessage(id, { number, owner, deliveries, over, mayBeReleased }, one) {
     const what = `${GROUP}: ${id} (${number})`
     const fate = fateOf(this.seed, number)
@@ -395,11 +407,16 @@ export class History {
 
   /** Judges an opening that failed. Gives whether it is to be opened with the loss accepted. */
   judgeFailure({ name, message }) {
-    if (this.wasMade && name === 'DataLossError') {
-      this.erasures++
-      this.forget()
-      this.isLossy = true
+    // Who accepts a loss, and is killed before a witness is noted, leaves it to be told once more.
+    const isLoss = name === 'DataLossError' && (this.wasMade || this.mayBeToldAgain)
+    if (isLoss) {
+      if (this.wasMade) {
+        this.erasures++
+        this.forget()
+      }
+      this.wasMade = false
       this.isLossNew = true
+      this.mayBeToldAgain = true
       return true
     }
     this.violate(`it cannot be opened: ${name}: ${message}`)

@@ -5,7 +5,7 @@
 // one more look.
 
 import { spawn } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -129,7 +129,6 @@ class PageHost extends Host {
   async live(plan, history, life, end) {
     this.begin(end)
     const order = { ...this.order(plan, history, life, end), name: 'kills' }
-    const { resend } = order
     const address = this.server.begin(++PageHost.number, {
       order,
       hear: (fact) => history.hear(fact),
@@ -139,7 +138,11 @@ class PageHost extends Host {
           if (end.how === 'renderer') this.browser.findRenderers()
           this.heardStart()
         },
-        look: (found) => ({ isGood: this.heardLook(history, found), resend }),
+        look: (found) => {
+          this.browser.mustHaveStore()
+          // What is gone by now is not repeated.
+          return { isGood: this.heardLook(history, found), resend: history.repeatable(REPEATED) }
+        },
         refused: (error) => this.heardRefusal(history, error),
         closed: () => this.strikeOnce('closed'),
       },
@@ -173,8 +176,9 @@ class PageHost extends Host {
 
   /** After a renderer was killed the browser goes on. */
   async goOn(end, outcome) {
-    if (end.how === 'renderer' && outcome !== 'violated') await this.browser.gone()
-    else await this.browser.end()
+    if (end.how === 'renderer' && outcome !== 'violated') return this.browser.gone()
+    await this.browser.end()
+    for (const path of end.erases ?? []) rmSync(join(this.browser.profile, path), { recursive: true })
   }
 
   /** What can be said of a life that does not end. */

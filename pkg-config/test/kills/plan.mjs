@@ -80,6 +80,22 @@ function triggerOf(kind, random, isFirst) {
   return { event, times: random.between(1, most) }
 }
 
+/** What a profile keeps, besides all else. */
+const DATABASES = 'Default/IndexedDB'
+const FILES = 'Default/File System'
+
+/** Databases that are erased behind the browser's back: with a witness that is told, without one it must be noticed here. */
+export function erasuresOf(kind, { seed, fsync = 'everysec' }) {
+  if (kind === 'node') return []
+  const databases = { 'an erasure is told': [DATABASES], 'an erasure without a witness': [DATABASES, FILES] }
+  return Object.entries(databases).map(([bug, erases]) => {
+    const name = `${kind}-${bug.replaceAll(' ', '-')}`
+    const kill = { how: 'browser', trigger: null, ms: CLOSE_MS_MAX[kind] }
+    const ends = [{ how: 'close', ms: 0 }, { ...kill, erases }, kill, kill]
+    return { kind, name, seed: `${seed} ${name}`, fsync, ends, bug: null, isTold: erases.length === 1, title: bug }
+  })
+}
+
 /** At which events kills notice a planted bug. They are among those of every plan. */
 const PROOFS = {
   chromium: {

@@ -13,7 +13,8 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { killAll, STORES, version } from './chromium.mjs'
 import { liveThrough, Violation } from './lives.mjs'
-import { planOf, proofsOf } from './plan.mjs'
+import { tryMutations } from './mutations.mjs'
+import { erasuresOf, planOf, proofsOf } from './plan.mjs'
 import { Server } from './server.mjs'
 
 /** With so many kills a planted bug has to be noticed. */
@@ -44,6 +45,8 @@ function check(name, isRight) {
 
 const setup = { ...options, kills: Number(options.kills) }
 const begin = performance.now()
+/** The longest history of a database in which nothing was lost. */
+let longest
 const summary = {
   seed: setup.seed,
   store: setup.store,
@@ -55,6 +58,8 @@ const summary = {
   violated: 0,
   erasedAndTold: 0,
   bugs: {},
+  erasures: {},
+  mutations: { noticed: 0, of: 0 },
 }
 const folder = mkdtempSync(join(tmpdir(), 'brooklet-kills-'))
 const server = new Server()
@@ -75,9 +80,14 @@ for (const kind of kinds) {
 }
 for (const kind of kinds) {
   for (const plan of wanted(proofsOf(kind, setup, PROOF_KILLS_MAX))) await prove(plan)
+  for (const plan of wanted(erasuresOf(kind, setup))) await erase(plan)
 }
 server.end()
-const isGood = summary.violated === 0 && Object.values(summary.bugs).every((kills) => kills !== null)
+if (longest !== undefined) mutate(longest)
+const isNoticed = (proof) => proof !== null && proof !== false
+const proofs = [...Object.values(summary.bugs), ...Object.values(summary.erasures)]
+const isSharp = summary.mutations.noticed === summary.mutations.of && proofs.every(isNoticed)
+const isGood = summary.violated === 0 && isSharp
 if (isGood) rmSync(folder, { recursive: true, force: true })
 else console.log(`what was found is kept in ${folder}`)
 printSummary()
@@ -101,6 +111,7 @@ async function kill(plan) {
     return
   }
   summary.erasedAndTold += history.erasures
+  if (history.told.length > (longest?.told.length ?? 0)) longest = history
   summary.misled += history.counts.misled
   rmSync(join(folder, plan.name), { recursive: true, force: true, maxRetries: 9 })
 }
@@ -128,6 +139,27 @@ async function prove(plan) {
     if (setup.verbose) console.log(`${label}: noticed after ${kills} kills: ${sentence}`)
     rmSync(join(folder, plan.name), { recursive: true, force: true, maxRetries: 9 })
   }
+}
+
+/** Has a database erased by hand: it is told, or it is noticed here. */
+async function erase(plan) {
+  summary.erasures[plan.title] = false
+  try {
+    const { erasures } = await liveThrough(plan, { folder, store: setup.store, server, report: tell })
+    summary.erasures[plan.title] = plan.isTold && erasures === 1
+  } catch (error) {
+    const isNoticed = error instanceof Violation && error.message.includes('made the database anew')
+    summary.erasures[plan.title] = !plan.isTold && isNoticed
+    if (!summary.erasures[plan.title]) console.log(`\n${plan.name}: ${error.stack}\nonce more: ${command(plan)}\n`)
+  }
+}
+
+/** Has findings judged that are wrong. */
+function mutate({ seed, told }) {
+  const { noticed, unnoticed, impossible } = tryMutations(seed, told)
+  summary.mutations = { noticed: noticed.length, of: noticed.length + unnoticed.length }
+  for (const name of unnoticed) console.log(`the judge does not notice that ${name}`)
+  for (const name of impossible) console.log(`there was nothing to try on that ${name}`)
 }
 
 function isKill({ end }) {
@@ -167,7 +199,7 @@ function printSummary() {
   const bugs = Object.entries(summary.bugs).map(([bug, count]) => {
     return `  ${bug}: ${count === null ? 'NOT NOTICED' : `noticed after ${count} kills`}`
   })
-  const { acknowledged, observed, closings, misled, violated, erasedAndTold } = summary
+  const { acknowledged, observed, closings, misled, violated, erasedAndTold, mutations } = summary
   const lines = [
     `kills (${summary.browser ?? 'Node alone'}, ${summary.store}):`,
     ...kills,
@@ -176,6 +208,8 @@ function printSummary() {
     `databases with anything lost, damaged or undone: ${violated}; erased by the browser, and told: ${erasedAndTold}`,
     'planted bugs:',
     ...bugs,
+    ...Object.entries(summary.erasures).map(([title, isRight]) => `  ${title}: ${isRight ? 'so it is' : 'NO'}`),
+    `wrong findings that the judge notices: ${mutations.noticed} of ${mutations.of}`,
     `seed ${summary.seed}, ${summary.seconds} s`,
     JSON.stringify(summary),
   ]

@@ -7,6 +7,9 @@ import { announceEvents } from './events.mjs'
 import { PLANTED } from './planted.mjs'
 import { ask, order, tell, tellEvent, tellSurely } from './wire.mjs'
 
+/** A browser notices after a moment only that a renderer is gone that held the lock. */
+const LOCK_MS_MAX = 30_000
+
 const { name, seed, life, fsync, trigger, bug, msUntilClosed } = await order()
 const stop = new AbortController()
 let left = trigger?.times ?? 0
@@ -46,7 +49,7 @@ function watchErasure() {
 /** Opens it, if need be once more with consent to the loss. */
 async function opened(onDataLoss) {
   try {
-    return await open({ storage: indexedDb(name), fsync, onDataLoss })
+    return await open({ storage: indexedDb(name), fsync, onDataLoss, wait: LOCK_MS_MAX })
   } catch (error) {
     const { isAccepted } = await ask('refused', { name: error.constructor.name, message: error.message })
     return isAccepted ? opened('accept') : undefined
