@@ -4,6 +4,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
+import { disown, familyOf, lookAt, own, processes, signal } from './processes.mjs'
 import { until } from './until.mjs'
 
 const ARGUMENTS = [
@@ -38,14 +39,6 @@ export function version() {
   return stdout.trim().split(/ built| snap/)[0]
 }
 
-/** Browsers that run. */
-const running = new Set()
-
-/** Kills all browsers that were started here, without waiting. */
-export function killAll() {
-  for (const pid of running) signal(-pid)
-}
-
 /** One browser. */
 export class Chromium {
   constructor(profile, store) {
@@ -58,7 +51,7 @@ export class Chromium {
     const words = [...ARGUMENTS, ...STORES[this.store], `--user-data-dir=${this.profile}`, address]
     this.child = spawn('chromium', words, { detached: true, stdio: 'ignore' })
     this.child.on('error', () => {})
-    running.add(this.child.pid)
+    own(-this.child.pid)
   }
 
   get isRunning() {
@@ -86,7 +79,7 @@ export class Chromium {
   /** Kills what runs pages, and nothing else. */
   strikeRenderers() {
     this.struck = this.renderers.map(({ pid }) => pid)
-    this.struck.forEach(signal)
+    this.struck.forEach((pid) => signal(pid))
   }
 
   /** Waits until what was struck is gone. */
@@ -99,7 +92,7 @@ export class Chromium {
     if (this.child === undefined) return
     this.strike()
     const { profile } = this
-    running.delete(this.child.pid)
+    disown(-this.child.pid)
     this.child = undefined
     await this.gone()
     await until('no process has the profile', END_MS_MAX, () => {
@@ -139,39 +132,5 @@ export class Chromium {
     } catch {
       return undefined
     }
-  }
-}
-
-function signal(pid) {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {
-    // It is gone.
-  }
-}
-
-/** A process and all that it has started. */
-function familyOf(pid) {
-  const all = processes()
-  const family = all.filter((one) => one.pid === pid)
-  for (let at = 0; at < family.length; at++) family.push(...all.filter(({ parent }) => parent === family[at].pid))
-  return family
-}
-
-/** All processes that have not ended. */
-function processes() {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((name) => lookAt(name) ?? [])
-}
-
-/** A process, if it has not ended. A zombie has; whoever started it has not looked yet. */
-function lookAt(pid) {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    if (state === 'Z' || state === 'X') return undefined
-    const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ')
-    return { pid: Number(pid), parent: Number(parent), command }
-  } catch {
-    return undefined
   }
 }

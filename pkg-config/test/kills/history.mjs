@@ -54,6 +54,7 @@ export class History {
     this.epoch = 0
     /** How the life before ended: clean, unclean or unknown. */
     this.end = 'clean'
+    this.isClosing = false
     this.isClosed = false
     this.hasWritten = false
     /** Whether the browser has made the database anew since somebody looked, and whether a loss was told since then. */
@@ -70,13 +71,15 @@ export class History {
     this.streams = new Map(STREAMS.map((name) => [name, new StreamHistory()]))
   }
 
-  /** A life begins. How the one before ended is not known if it was killed before it wrote anything. */
+  /** A life begins. How the one before ended is not known if it was killed before it wrote, or while it was closed. */
   begin(life) {
     this.told.push(['begin', life])
     this.life = life
     if (this.isClosed) this.end = 'clean'
+    else if (this.isClosing) this.end = 'unknown'
     else if (this.hasWritten) this.end = 'unclean'
     else if (this.end === 'clean' && life > 1) this.end = 'unknown'
+    this.isClosing = false
     this.isClosed = false
     this.hasWritten = false
   }
@@ -167,6 +170,7 @@ export class History {
 
   /** The readers of messages are ended: what they were given and did not hand over is released. */
   hear_closing() {
+    this.isClosing = true
     for (const message of this.messages.values()) message.mayBeReleased = true
   }
 

@@ -11,12 +11,13 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { Chromium } from './chromium.mjs'
 import { History } from './history.mjs'
+import { disown, own } from './processes.mjs'
 import { pause, within } from './until.mjs'
 
 const LIFE = fileURLToPath(new URL('node/life.mjs', import.meta.url))
 
 /** How long an event is waited for, from when the work has begun. */
-const EVENT_MS_MAX = 8000
+const EVENT_MS_MAX = 12_000
 /** How long opening, looking and closing may take. */
 const STEP_MS_MAX = 60_000
 const REPEATED = 3
@@ -111,7 +112,7 @@ class Host {
 
   order(plan, history, life, end) {
     const { seed, fsync, bug } = plan
-    const msUntilClosed = end.how === 'close' ? end.ms : null
+    const msUntilClosed = end.how === 'close' ? end.ms : (end.closes ?? null)
     return { seed, fsync, bug, life, trigger: end.trigger ?? null, msUntilClosed, resend: history.repeatable(REPEATED) }
   }
 }
@@ -133,6 +134,7 @@ class PageHost extends Host {
       order,
       hear: (fact) => history.hear(fact),
       strike: (event) => this.strikeOnce(event),
+      fail: this.failed,
       answers: {
         started: () => {
           if (end.how === 'renderer') this.browser.findRenderers()
@@ -203,9 +205,16 @@ class ProcessHost extends Host {
     this.begin(end)
     const order = { ...this.order(plan, history, life, end), directory: this.directory }
     this.child = spawn(process.execPath, [LIFE, JSON.stringify(order)], { stdio: ['ignore', 'pipe', 'pipe'] })
+    own(this.child.pid)
     let complaint = ''
     this.child.stderr.on('data', (data) => (complaint += data))
-    createInterface({ input: this.child.stdout }).on('line', (line) => this.hear(history, line))
+    createInterface({ input: this.child.stdout }).on('line', (line) => {
+      try {
+        this.hear(history, line)
+      } catch (error) {
+        this.failed(error)
+      }
+    })
     const closed = new Promise((done) => this.child.on('close', (code, signal) => done({ code, signal })))
     // Whatever has ended it, all that it told is here by then.
     void closed.then(({ code, signal }) => {
@@ -216,6 +225,7 @@ class ProcessHost extends Host {
     const outcome = await this.wait(end)
     if (outcome !== 'closed') this.strike()
     await within('a killed process has ended', STEP_MS_MAX, closed)
+    disown(this.child.pid)
     return this.event ?? outcome
   }
 

@@ -25,23 +25,31 @@ const FILE_EVENTS = {
   claim: { 'before openSync epoch': 1, 'after openSync epoch': 1 },
   append: { 'before writeSync log': 40, 'after writeSync log': 40, acknowledged: 60, 'big acknowledged': 4 },
   sync: { 'before fdatasync log': 2, 'after fdatasync log': 2 },
+  witness: { 'before writeSync witness': 2, 'before renameSync witness': 2, 'after renameSync witness': 2 },
   names: { 'before fsync directory': 6, 'after fsync directory': 6 },
   part: { 'after openSync new part': 40, 'before writeSync new part': 40, 'after fdatasync new part': 40 },
   parts: { 'before renameSync part': 40, 'after renameSync part': 40 },
-  segment: { 'after openSync new log': 4, 'before fdatasync new log': 4, 'after fdatasync new log': 4 },
-  flip: { 'before renameSync log': 4, 'after renameSync log': 4 },
-  after: { 'before unlinkSync log': 4, 'after unlinkSync log': 4 },
+  segment: { 'after openSync new log': 3, 'before fdatasync new log': 3, 'after fdatasync new log': 3 },
+  flip: { 'before renameSync log': 3, 'after renameSync log': 3 },
+  after: { 'before unlinkSync log': 3, 'after unlinkSync log': 3 },
   tidying: { 'before unlinkSync part': 20, 'after unlinkSync part': 20 },
 }
 
-export const EVENTS = { chromium: PAGE_EVENTS, node: FILE_EVENTS }
+const EVENTS = { chromium: PAGE_EVENTS, node: FILE_EVENTS }
+
+/** What happens when a database is closed. */
+const CLOSING_EVENTS = {
+  chromium: { closing: 1, 'witness placed': 3, 'witness complete': 3 },
+  node: { closing: 1, 'before renameSync witness': 3, 'after renameSync witness': 3, 'after fdatasync log': 4 },
+}
 
 /** How many kills a database lives through. */
 const KILLS_OF_DATABASE = 10
-/** Of every second kill. */
-const RANDOM_SHARE = 0.7
+/** Two of five kills are at random moments. */
+const isAtRandom = (count) => (count % 5) % 2 === 1
 const RENDERER_SHARE = 0.3
 const CLOSE_SHARE = 0.12
+const CLOSING_SHARE = 0.1
 
 /** From when it is loaded. */
 const RANDOM_MS_MAX = { chromium: 3000, node: 1200 }
@@ -66,11 +74,19 @@ function endsOf(kind, random, kills) {
     if (count > 0 && random.chance(CLOSE_SHARE)) ends.push({ how: 'close', ms: random.between(0, CLOSE_MS_MAX[kind]) })
     const isFirst = count === 0 || ends.at(-1)?.how === 'close'
     const how = kind === 'node' ? 'process' : random.chance(RENDERER_SHARE) ? 'renderer' : 'browser'
-    const isRandom = count % 2 === 1 && random.chance(RANDOM_SHARE)
-    if (isRandom) ends.push({ how, trigger: null, ms: random.between(0, RANDOM_MS_MAX[kind]) })
+    const ms = random.between(0, RANDOM_MS_MAX[kind])
+    if (isAtRandom(count)) ends.push({ how, trigger: null, ms })
+    else if (random.chance(CLOSING_SHARE)) ends.push(atClosing(kind, random))
     else ends.push({ how, trigger: triggerOf(kind, random, isFirst), ms: null })
   }
   return ends
+}
+
+/** A kill while the database is being closed. If the event does not come any more, it was closed. */
+function atClosing(kind, random) {
+  const [event, most] = random.of(Object.entries(CLOSING_EVENTS[kind]))
+  const how = kind === 'node' ? 'process' : 'browser'
+  return { how, trigger: { event, times: random.between(1, most) }, ms: null, closes: random.between(0, CLOSE_MS_MAX[kind]) }
 }
 
 /** An event to be killed at. There is nothing to heal where there was no kill. */

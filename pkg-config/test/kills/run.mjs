@@ -11,10 +11,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { killAll, STORES, version } from './chromium.mjs'
+import { STORES, version } from './chromium.mjs'
 import { liveThrough, Violation } from './lives.mjs'
 import { tryMutations } from './mutations.mjs'
 import { erasuresOf, planOf, proofsOf } from './plan.mjs'
+import { killAll } from './processes.mjs'
 import { Server } from './server.mjs'
 
 /** With so many kills a planted bug has to be noticed. */
@@ -65,9 +66,9 @@ const folder = mkdtempSync(join(tmpdir(), 'brooklet-kills-'))
 const server = new Server()
 await server.start()
 
+process.once('exit', killAll)
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, () => {
-    killAll()
     console.log(`stopped by ${signal}; what was there is kept in ${folder}`)
     process.exit(1)
   })
@@ -162,15 +163,15 @@ function mutate({ seed, told }) {
   for (const name of impossible) console.log(`there was nothing to try on that ${name}`)
 }
 
-function isKill({ end }) {
-  return end.how !== 'look' && end.how !== 'close'
+function isKill({ end, outcome }) {
+  return end.how !== 'look' && outcome !== 'closed'
 }
 
 function count(life) {
   const { end, outcome, acknowledged, observed } = life
   summary.acknowledged += acknowledged
   summary.observed += observed
-  if (end.how === 'close') summary.closings++
+  if (outcome === 'closed') summary.closings++
   if (isKill(life)) {
     const kind = `${end.how} ${end.trigger !== null && outcome !== 'no event' ? 'at an event' : 'at random'}`
     summary.kills[kind] = (summary.kills[kind] ?? 0) + 1
@@ -181,7 +182,7 @@ function count(life) {
 function tell({ name, life, end, outcome, acknowledged, observed, ms }) {
   if (!setup.verbose) return
   const event = end.trigger ? `${end.trigger.event} #${end.trigger.times}` : ''
-  const where = event === '' || outcome === 'no event' ? `${event} ${outcome}`.trim() : event
+  const where = ['random', 'no event', 'closed', 'looked'].includes(outcome) ? `${event} ${outcome}`.trim() : event
   const counts = `${acknowledged} acknowledged, ${observed} observed`
   console.log(`${name} ${life} ${end.how.padEnd(8)} ${where.padEnd(32)} ${counts}, ${(ms / 1000).toFixed(1)} s`)
 }

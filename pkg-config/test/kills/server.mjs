@@ -20,7 +20,9 @@ export class Server {
   asked = []
 
   async start() {
-    this.server = createServer((request, response) => this.hear(request, response))
+    this.server = createServer((request, response) => {
+      this.hear(request, response).catch((error) => this.life?.fail(error))
+    })
     this.server.keepAliveTimeout = 600_000
     await new Promise((done) => this.server.listen(0, '127.0.0.1', done))
     this.origin = `http://127.0.0.1:${this.server.address().port}`
@@ -32,8 +34,8 @@ export class Server {
   }
 
   /** Begins a life. `hear(fact)` gets each fact once; `answers` has what is done when something is asked. */
-  begin(life, { order, hear, answers, strike }) {
-    this.life = { number: `${life}`, order, hear, answers, strike, arrived: 0 }
+  begin(life, { order, hear, answers, strike, fail }) {
+    this.life = { number: `${life}`, order, hear, answers, strike, fail, arrived: 0 }
     this.asked = []
     this.isTaken = false
     this.untilAsked = new Promise((done) => (this.take = done))

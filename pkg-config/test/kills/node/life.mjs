@@ -67,6 +67,7 @@ async function live(db) {
   if (msUntilClosed === null) return
   await pause(msUntilClosed)
   tell(['closing'])
+  announce('closing')
   stop.abort()
   await Promise.all([working, peeking])
   await db.close()

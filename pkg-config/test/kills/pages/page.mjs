@@ -70,6 +70,7 @@ async function live(db) {
   await pause(msUntilClosed)
   while ((await db.durability()).isHealing) await pause(10)
   await tellSurely(['closing'])
+  announce('closing')
   stop.abort()
   await working
   await db.close()
