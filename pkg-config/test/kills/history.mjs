@@ -47,9 +47,10 @@ class StreamHistory {
 
 /** What was told of a database. */
 export class History {
-  constructor(seed) {
+  /** `digests` are those of rows that are known already. */
+  constructor(seed, digests = new Map()) {
     this.seed = seed
-    this.digests = new Map()
+    this.digests = digests
     this.life = 0
     this.epoch = 0
     /** How the life before ended: clean, unclean or unknown. */

@@ -19,7 +19,7 @@ const LIFE = fileURLToPath(new URL('node/life.mjs', import.meta.url))
 /** How long an event is waited for, from when the work has begun. */
 const EVENT_MS_MAX = 12_000
 /** How long opening, looking and closing may take. */
-const STEP_MS_MAX = 60_000
+const STEP_MS_MAX = 120_000
 const REPEATED = 3
 /** How often, and for how long each, a page is tried to be opened in a browser whose renderers were killed. */
 const TRIES = 4

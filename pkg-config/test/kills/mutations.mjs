@@ -64,15 +64,14 @@ function parked({ pending }, history) {
 }
 
 /** Tries all mutations. `told` is what a history has kept, the last of it a finding. */
-export function tryMutations(seed, told) {
+export function tryMutations({ seed, told, digests }) {
   const results = { noticed: [], unnoticed: [], impossible: [] }
-  for (const [name, change] of Object.entries(MUTATIONS)) results[tryMutation(seed, told, change)].push(name)
+  for (const [name, change] of Object.entries(MUTATIONS)) results[tryMutation(new History(seed, digests), told, change)].push(name)
   return results
 }
 
-function tryMutation(seed, told, change) {
+function tryMutation(history, told, change) {
   const last = told.findLastIndex(([kind]) => kind === 'judge')
-  const history = new History(seed)
   for (const [kind, value] of told.slice(0, last)) history[kind](structuredClone(value))
   const found = structuredClone(told[last][1])
   try {

@@ -156,8 +156,8 @@ async function erase(plan) {
 }
 
 /** Has findings judged that are wrong. */
-function mutate({ seed, told }) {
-  const { noticed, unnoticed, impossible } = tryMutations(seed, told)
+function mutate(history) {
+  const { noticed, unnoticed, impossible } = tryMutations(history)
   summary.mutations = { noticed: noticed.length, of: noticed.length + unnoticed.length }
   for (const name of unnoticed) console.log(`the judge does not notice that ${name}`)
   for (const name of impossible) console.log(`there was nothing to try on that ${name}`)
