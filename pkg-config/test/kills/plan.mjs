@@ -72,7 +72,8 @@ function endsOf(kind, random, kills) {
   const ends = []
   for (let count = 0; count < kills; count++) {
     if (count > 0 && random.chance(CLOSE_SHARE)) ends.push({ how: 'close', ms: random.between(0, CLOSE_MS_MAX[kind]) })
-    const isFirst = count === 0 || ends.at(-1)?.how === 'close'
+    const last = ends.at(-1)
+    const isFirst = count === 0 || last.how === 'close' || last.closes !== undefined
     const how = kind === 'node' ? 'process' : random.chance(RENDERER_SHARE) ? 'renderer' : 'browser'
     const ms = random.between(0, RANDOM_MS_MAX[kind])
     if (isAtRandom(count)) ends.push({ how, trigger: null, ms })
