@@ -3,6 +3,9 @@
 //! *Design.* One question is under way at a time. A connection that dies meanwhile is normal in browsers, and asking it
 //! again is useless: then all begins anew on another one, with an empty engine, a few times. Whatever else goes wrong is an
 //! error that says what to do, and who opens decides.
+//!
+//! Whoever only looks at what an owner works on may find the log shortened between two questions, which looks like damage or
+//! loss. So he looks again, and believes it when it has looked so a few times in a row.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -20,6 +23,9 @@ use crate::storage::{Answer, Batch, Request};
 /// So many connections may die on the way.
 const CONNECTIONS_MAX: u32 = 3;
 
+/// So often what only looks damaged is looked at.
+const LOOKS_MAX: u32 = 8;
+
 /// How long the storage may take for an answer.
 const ANSWER_MS_MAX: u64 = 10_000;
 
@@ -29,6 +35,7 @@ pub(super) struct Opening {
     lock_wait_ms: u64,
     steals_lock: bool,
     connections: u32,
+    looks: u32,
     stage: Stage,
     asked_ms: Option<u64>,
 }
@@ -66,6 +73,7 @@ impl Opening {
             lock_wait_ms: options.lock_wait_ms,
             steals_lock: options.steals_lock,
             connections: 0,
+            looks: 0,
             // Who only looks disturbs nobody.
             stage: if options.is_read_only { Stage::Connect } else { Stage::Lock },
             asked_ms: None,
@@ -111,7 +119,7 @@ impl Opening {
                 let answer = answer_for_recovery(answer, is_witness);
                 recovery.answered(ticket, answer, &mut |item| loader.take(engine, item));
                 let outcome = recovery.take_outcome()?;
-                if self.may_connect_again(&outcome) {
+                if self.may_begin_anew(&outcome) {
                     *engine = Engine::new(engine.config().clone());
                     self.stage = Stage::Connect;
                     return None;
@@ -132,9 +140,22 @@ impl Opening {
         None
     }
 
-    fn may_connect_again(&self, outcome: &Result<Recovered, OpenError>) -> bool {
-        let is_dead = matches!(outcome, Err(OpenError::Storage { fault: StorageFault::Closed, .. }));
-        is_dead && self.connections < CONNECTIONS_MAX
+    fn may_begin_anew(&mut self, outcome: &Result<Recovered, OpenError>) -> bool {
+        match outcome {
+            Err(OpenError::Storage { fault: StorageFault::Closed, .. }) => self.connections < CONNECTIONS_MAX,
+            Err(
+                OpenError::CorruptSnapshot { .. }
+                | OpenError::CorruptLog(_)
+                | OpenError::DataLoss(_)
+                | OpenError::Erased(_),
+            ) if self.recovery.is_read_only => {
+                self.looks += 1;
+                // It is not the connection that is at fault.
+                self.connections = 0;
+                self.looks < LOOKS_MAX
+            }
+            _ => false,
+        }
     }
 
     /// When whoever waits for an answer waits no longer. The lock has a time of its own.

@@ -534,6 +534,40 @@ fn whoever_only_looks_writes_nothing() {
 }
 
 #[test]
+fn whoever_looks_while_the_log_is_shortened_looks_again() {
+    let bench = bench(false);
+    let mut owner = Rig::open(&bench, StorageOptions::default());
+    for entry in 1..=20 {
+        owner.call(&std::format!("XADD s {entry}-1 a b"));
+        owner.settle();
+    }
+    let options = StorageOptions { is_read_only: true, ..StorageOptions::default() };
+    let mut looker = Rig::begin(&bench, options);
+    let before = looker.count("bounds");
+    while looker.count("bounds") == before {
+        assert!(looker.answer());
+    }
+    // The owner takes a snapshot between two questions.
+    owner.host.compact(owner.now_ms);
+    let (question, answer) = bench.waiting.borrow_mut().pop_front().unwrap();
+    owner.pass(100);
+    assert!(owner.count("flip") > 0);
+    question.answer(answer);
+    looker.settle();
+    assert_eq!(looker.host.condition(), Condition::Open);
+    assert_eq!(looker.call("XLEN s"), integer(20));
+
+    // What stays damaged is told.
+    let (first, _) = bench.disk.borrow_mut().parts.pop_first().unwrap();
+    let mut looker = Rig::begin(&bench, options);
+    looker.settle();
+    let Condition::Ended(End::Unopened(OpenError::CorruptSnapshot { part, .. })) = looker.host.condition() else {
+        panic!("a part is missing: {:?}", looker.host.condition());
+    };
+    assert_eq!(part, Some(first));
+}
+
+#[test]
 fn snapshots_are_taken_and_opened_from() {
     let mut rig = Rig::open(&bench(false), StorageOptions::default());
     for entry in 1..=3000 {
