@@ -1,10 +1,6 @@
 // What is stored is not what was written.
 
-import { readdir, readFile, writeFile } from 'node:fs/promises'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { added, count, ensure, fails, opened, same } from '../place.mjs'
+import { added, count, fails, opened, same } from '../place.mjs'
 
 /** Entries of a log: ten chunks, the first of which is the epoch mark. */
 const CHUNKS = 10
@@ -56,38 +52,38 @@ export default [
   damaged('the first chunk is damaged', {
     damage: () => flip('log', 1),
     words: ['whole up to chunk 0', 'Nothing before it can be saved'],
-    how: undefined,
+    how: null,
   }),
   damaged('a part is gone', {
     snapshot: true,
     damage: () => stored('parts', (parts) => parts.delete(IDBKeyRange.upperBound(2))),
     words: ['part', 'is damaged', 'missing', 'restore the storage from a copy'],
-    how: undefined,
+    how: null,
   }),
   damaged('a byte of a part is another', {
     snapshot: true,
     damage: () => flip('parts', IDBKeyRange.lowerBound(0)),
     words: ['part', 'is damaged', 'checksum', 'restore the storage from a copy'],
-    how: undefined,
+    how: null,
   }),
   damaged('a byte of the manifest is another', {
     snapshot: true,
     damage: () => flip('meta', 'manifest'),
     words: ['the manifest is damaged', 'checksum', 'restore the storage from a copy'],
-    how: undefined,
+    how: null,
   }),
   damaged('the manifest is no bytes', {
     snapshot: true,
     damage: () => stored('meta', (meta) => meta.put('nothing', 'manifest')),
     words: ['the manifest is damaged', 'cannot read'],
-    how: undefined,
+    how: null,
   }),
-  damaged('the manifest is gone', {
+  damaged('the manifest is gone, and no chunk is behind it', {
     snapshot: true,
     damage: () => stored('meta', (meta) => meta.clear()),
-    error: undefined,
-    words: [],
-    how: undefined,
+    words: ['the manifest is damaged', 'missing'],
+    how: null,
+    pending: 'it is a DataLossError, which names onDataLoss as the way out; and with that it is a CorruptError',
   }),
   {
     name: 'damage: the witness is gone, cut or damaged: it makes no claim',
@@ -113,9 +109,10 @@ export default [
 ]
 
 /** A hazard: a database is damaged while nobody has it open, and opened as it should not be, and as it may be. */
-function damaged(what, { damage, error = 'CorruptError', words, how = SALVAGE, salvaged, snapshot = false }) {
+function damaged(what, { damage, error = 'CorruptError', words, how = SALVAGE, salvaged, snapshot = false, pending }) {
   return {
     name: `damage: ${what}`,
+    pending,
     async run(place) {
       const tab = await place.tab()
       await opened(tab)
@@ -126,7 +123,7 @@ function damaged(what, { damage, error = 'CorruptError', words, how = SALVAGE, s
       for (const other of [SALVAGE, ACCEPT]) {
         if (other !== how) fails(await tab.run((other) => begin(other), other), error, words, `opening with ${JSON.stringify(other)}`)
       }
-      if (how !== undefined) await accepted(tab, how, salvaged)
+      if (how !== null) await accepted(tab, how, salvaged)
       return told
     },
   }

@@ -1,0 +1,110 @@
+// The files of a browser's profile are damaged while it is closed.
+
+import { cp, mkdtemp, open, readdir, rm, stat, truncate } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { added, count, ensure, opened, same } from '../place.mjs'
+
+/** How much of the largest file is cut or where bytes are flipped. */
+const PLACES = [0.05, 0.3, 0.6, 0.9, 0.99]
+const FLIPPED_BYTES = 16
+const ENTRIES = 60
+const OPENINGS = 3
+const LOSSES = ['DataLossError', 'CorruptError']
+
+export default [
+  {
+    name: 'files: flipped bytes are never a silent loss',
+    needs: ['damage a profile'],
+    run: (place) => damage(place, flip),
+  },
+  {
+    name: 'files: a tail that is cut is never a silent loss',
+    needs: ['damage a profile'],
+    run: (place) => damage(place, (file, size, part) => truncate(file, Math.floor(size * part))),
+  },
+  {
+    name: 'files: a file that is gone is never a silent loss',
+    needs: ['damage a profile'],
+    run: (place) => damage(place, (file) => rm(file), [0]),
+  },
+]
+
+/** Writes a database with a browser of its own, damages copies of the profile, and looks at what is made of them. */
+async function damage(place, act, places = PLACES) {
+  const folder = await mkdtemp(join(tmpdir(), 'brooklet-damage-'))
+  try {
+    const profile = join(folder, 'profile')
+    await withBrowser(place, profile, async (tab) => {
+      await opened(tab)
+      for (let n = 1; n <= ENTRIES; n++) await added(tab, n, n, 1000)
+      await tab.run(() => database.close())
+    })
+    const seen = {}
+    for (const [at, part] of places.entries()) {
+      const copy = join(folder, String(at))
+      await cp(profile, copy, { recursive: true })
+      const { file, size } = await largest(copy)
+      await act(file, size, part)
+      const told = await withBrowser(place, copy, look)
+      seen[told] = (seen[told] ?? 0) + 1
+    }
+    return Object.entries(seen).map(([told, times]) => `${told} (${times})`).join(', ')
+  } finally {
+    await rm(folder, { recursive: true, force: true, maxRetries: 20 })
+  }
+}
+
+async function withBrowser(place, profile, act) {
+  const browser = await place.start(profile)
+  const kill = () => browser.kill()
+  process.on('exit', kill)
+  try {
+    return await act(await browser.tab(place.at()))
+  } finally {
+    await browser.end()
+    process.off('exit', kill)
+  }
+}
+
+/** What a page makes of it: everything is there, or an error says what is not, also the next time. */
+async function look(tab) {
+  let first = await tab.run(() => begin())
+  // The browser may notice damage while it is used, and repair what it can when it is opened again.
+  for (let at = 1; at < OPENINGS && first.error === 'StorageError'; at++) first = await tab.run(() => begin())
+  if (first.error === 'StorageError') return 'StorageError, for ever'
+  if (first.error === undefined) {
+    same(await tab.run(() => numbers()), count(1, ENTRIES), 'what is there without a word')
+    await added(tab, 1001, 1010)
+    return 'nothing was lost'
+  }
+  ensure(LOSSES.includes(first.error), `opening: ${JSON.stringify(first)}`)
+  same((await tab.run(() => begin())).error, first.error, 'opening once more')
+  const second = await tab.run(() => begin({ onDataLoss: 'accept', onCorruption: 'salvage' }))
+  if (second.error !== undefined) return `${first.error}, and nothing can be saved`
+  const left = await tab.run(() => numbers())
+  same(left, count(1, left.length), 'what is left')
+  return `${first.error}, and ${left.length} of ${ENTRIES} are left`
+}
+
+async function flip(file, size, part) {
+  const handle = await open(file, 'r+')
+  const at = Math.min(Math.floor(size * part), size - FLIPPED_BYTES)
+  const { buffer } = await handle.read(Buffer.alloc(FLIPPED_BYTES), 0, FLIPPED_BYTES, at)
+  await handle.write(buffer.map((byte) => byte ^ 0x5a), 0, FLIPPED_BYTES, at)
+  await handle.close()
+}
+
+/** The largest file in which IndexedDB lies. */
+async function largest(profile) {
+  const folder = join(profile, 'Default', 'IndexedDB')
+  const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((one) => one.isFile())
+  const sizes = await Promise.all(
+    files.map(async ({ parentPath, path, name }) => {
+      const file = join(parentPath ?? path, name)
+      return { file, size: (await stat(file)).size }
+    }),
+  )
+  ensure(sizes.length > 0, `there is nothing in ${folder}`)
+  return sizes.sort((one, other) => other.size - one.size)[0]
+}
