@@ -92,6 +92,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("web/src/client/js.rs", &["serde", "serde_wasm_bindgen", "wasm_bindgen"]),
     ("web/src/client/", &["brooklet", "serde"]),
     ("web/src/indexed_db/js.rs", &["wasm_bindgen"]),
+    ("web/src/indexed_db/raw.rs", &["js_sys", "wasm_bindgen"]),
     ("web/src/indexed_db/", &[]),
     ("wasm/src/tests/", &["js_sys", "std", "wasm_bindgen", "wasm_bindgen_test"]),
     ("wasm/src/door.rs", &["brooklet", "brooklet_web", "wasm_bindgen"]),

@@ -9,6 +9,7 @@ import type { Live } from './live.js'
 import { checked, kept, read, refuse } from './options.js'
 import { READ_OPTIONS, type Source, readOn, source } from './read.js'
 import type { Words } from './request.js'
+import { exportSnapshot, importSnapshot } from './snapshot.js'
 import { DURABLE, USUAL, WRITTEN, levelOf } from './stored.js'
 import { Stream } from './stream.js'
 
@@ -81,6 +82,18 @@ export class Database extends Handle {
       const flags = { isLossy: isLossy > 0, wasClean: wasClean > 0, isHealing: isHealing > 0 }
       return { storage: stored_.storage_.name, ...told, ...flags, ...(await stored_.storage_.describe?.()) }
     })
+  }
+
+  exportSnapshot(): ReadableStream<Uint8Array> {
+    return exportSnapshot(this.engine_)
+  }
+
+  async importSnapshot(
+    source: AsyncIterable<Uint8Array> | Iterable<Uint8Array> | ReadableStream<Uint8Array>,
+    given?: { replace?: boolean | undefined },
+  ): Promise<number> {
+    const { replace = false } = read('replace', given)
+    return importSnapshot(this.engine_, source, replace)
   }
 
   async destroy(): Promise<void> {

@@ -243,8 +243,8 @@ export class Engine {
     return new Promise((resolve, reject) => {
       queue.push(() => {
         try {
-          if (this.door_ === undefined) throw this.ended_
-          resolve(run())
+          // If the engine has failed meanwhile, it goes on with the next one.
+          resolve(this.enter_(run))
         } catch (error) {
           reject(error)
         }

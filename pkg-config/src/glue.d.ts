@@ -32,7 +32,7 @@ declare module 'brooklet-glue' {
     | 'take'
     | 'cancel'
     | 'configure'
-    | 'streams'
+    | 'names'
     | 'statistics'
     | 'answered'
     | 'drive'

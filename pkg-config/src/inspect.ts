@@ -13,7 +13,7 @@ import { APPLIED } from './stored.js'
 export function inspect(engine: Engine): Inspection {
   const door = engine.door_!
   const now = engine.tick_()
-  door.enter_('streams')
+  door.enter_('names', 0)
   const names = engine.reply_((reader) => reader.value_() as Name[], APPLIED) as Name[]
   const streams = names.map((name) => {
     const words = ['XINFO', 'STREAM', name, 'FULL', 'COUNT', 1]

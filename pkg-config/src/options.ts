@@ -19,7 +19,7 @@ const KINDS: [sentence: string, isRight: string | ((value: never) => boolean), n
     'block claimIdle entriesAdded entriesRead idempotentEntriesMax idempotentSeconds idle limit maxLen ' +
       'memoryBytesMax minIdle nodeBytesMax nodeEntriesMax replyBytesMax retryCount time',
   ],
-  ['true or false', 'boolean', 'approx force full justId mkStream noAck noMkStream readOnly reverse steal'],
+  ['true or false', 'boolean', 'approx force full justId mkStream noAck noMkStream readOnly replace reverse steal'],
   ['a string', 'string', 'after from id ifLastId lastId maxDeletedId minId start to'],
   ['a string or a Uint8Array', isName, 'command consumer idempotentId name producer'],
   ['an object', isObject, 'idempotent options'],

@@ -69,6 +69,7 @@ export class Stored {
   held_ = new Map<number, Held>()
   /** Who adds and was held back. */
   adding_: (() => void)[] = []
+  isAdding_ = false
   isFailing_ = false
   isClosing_ = false
   /** Why it has ended. */
@@ -113,7 +114,8 @@ export class Stored {
   /** Takes what the storage has answered, and asks for what is to be asked. */
   drive_(): void {
     this.door_.enter_('drive', this.engine_.clock_())
-    this.look_()
+    if (this.engine_.door_ === this.door_) this.engine_.settle_()
+    else this.look_()
   }
 
   /** Looks at what has become of it, after each call. */
@@ -134,8 +136,16 @@ export class Stored {
     } else if (progress !== OPENING) {
       this.onOpen_(door_)
       this.watch_((state & IS_FAILING) !== 0)
-      while (this.adding_.length > 0 && !this.isBusy_()) this.adding_.shift()!()
+      this.addAgain_()
     }
+  }
+
+  /** Runs those who were held back, in order, as long as there is room. Each of them comes back here. */
+  addAgain_(): void {
+    if (this.isAdding_) return
+    this.isAdding_ = true
+    while (this.end_ === undefined && this.adding_.length > 0 && !this.isBusy_()) this.adding_.shift()!()
+    this.isAdding_ = false
   }
 
   isBusy_(): boolean {

@@ -111,7 +111,7 @@ test('every method tells of a trap, when it happens and afterwards', async () =>
 })
 
 test('a trap between two calls is told, too', async () => {
-  for (const method of ['exec', 'take', 'advance', 'cancel', 'configure', 'streams']) {
+  for (const method of ['exec', 'take', 'advance', 'cancel', 'configure', 'names']) {
     const [db, calls] = await fragile(method)
     const controller = new AbortController()
     const wait = db.call(['XREAD', 'BLOCK', 30, 'STREAMS', 's', '$'], { signal: controller.signal })
@@ -122,7 +122,7 @@ test('a trap between two calls is told, too', async () => {
       take: () => db.call('PING'),
       cancel: () => controller.abort(),
       configure: () => db.configure({ memoryBytesMax: 5 }),
-      streams: () => db.inspect(),
+      names: () => db.inspect(),
     }
     const acting = (async () => actions[method]?.())()
     acting.catch(() => {})

@@ -124,6 +124,6 @@ test('a method that returns a promise has run its command by then', async (t) =>
 
 /** Methods that are not about one command. */
 const OTHERS = (
-  'stream call multi configure flush sync durability destroy addEventListener removeEventListener close'
+  'stream call multi configure flush sync durability destroy exportSnapshot importSnapshot addEventListener removeEventListener close'
 ).split(' ').map((name) => `db.${name}`)
 OTHERS.push('message.get', 'message.getAll', 'message.bytes', 'message.toObject')

@@ -45,7 +45,7 @@ test('the sizes in the README are those of the files', () => {
 })
 
 test('every method and option that the README names in a sentence is there', () => {
-  const types = ['index', 'slim'].map((name) => readFileSync(new URL(`types/${name}.d.ts`, root), 'utf8')).join('')
+  const types = ['index', 'slim', 'indexeddb', 'node', 'storage', 'testing'].map((name) => readFileSync(new URL(`types/${name}.d.ts`, root), 'utf8')).join('')
   const sentences = text.replace(/^```[^]*?^```$/gm, '')
   const code = [...sentences.matchAll(/`[^`]+`/g)].join(' ')
   const named = code.matchAll(/(?<=[`.])\w+(?=\()|(?<=[{`] ?)\w+(?=: )|(?<=\{ )\w+(?= \})/g)

@@ -188,6 +188,65 @@ test('while the storage fails nothing is lost, and everybody is told', wait, asy
   assert.equal(await stream.length(), 3)
 })
 
+test('what failed is tried again although nobody calls', wait, async (t) => {
+  const [storage, control] = slow()
+  const db = await database(t, { storage })
+  await db.flush()
+  for (const failed of ['open', 'write']) {
+    control.failures.push(failure('Error'))
+    const real = storage.open
+    if (failed === 'open') storage.open = async () => ((storage.open = real), Promise.reject(failure('InvalidStateError')))
+    await db.stream('s').add({ failed })
+  }
+  // Nor has anybody to call for an answer that does not come.
+  control.isHeld = true
+  const adding = db.stream('s').add({ a: '1' })
+  t.mock.timers.enable({ apis: ['Date', 'setTimeout'], now: Date.now() })
+  await settle()
+  assert.equal(control.waiting, 1)
+  control.isHeld = false
+  for (let second = 0; second < 12; second++) {
+    t.mock.timers.tick(1000)
+    await settle(5)
+  }
+  t.mock.timers.reset()
+  await adding
+})
+
+test('thousands who wait to add are run in order, and no stack grows', wait, async (t) => {
+  const [storage, control] = slow()
+  const db = await database(t, { storage })
+  const stream = db.stream('s')
+  await db.flush()
+  control.isHeld = true
+  const value = 'x'.repeat(1 << 20)
+  const adding = Array.from({ length: 9 }, () => stream.add({ value }))
+  for (let at = 0; at < 20_000; at++) adding.push(stream.add({ at }))
+  control.isHeld = false
+  control.release()
+  const ids = await Promise.all(adding)
+  assert.deepEqual((await stream.range().toArray()).map(({ id }) => id), ids)
+})
+
+test('what a storage gives that makes no sense is told', wait, async () => {
+  const wrong = {
+    readManifest: () => 'text',
+    listLog: () => ['1', '2'],
+    readEpoch: () => -1,
+    listParts: () => [0.5],
+    readLog: () => [[1, 'bytes']],
+  }
+  for (const [name, give] of Object.entries(wrong)) {
+    const inner = memory()
+    const storage = { ...inner, open: (how) => ({ ...inner.open(how), [name]: give }) }
+    await assert.rejects(async () => open({ storage }), (error) => {
+      assert.ok(error instanceof StorageError && error.cause instanceof TypeError, `${name}: ${error}`)
+      assert.match(error.cause.message, /^a storage must give/)
+      return true
+    })
+  }
+})
+
 test('whoever adds waits while too much waits to be written', wait, async (t) => {
   const [storage, control] = slow()
   const db = await database(t, { storage })
@@ -383,4 +442,58 @@ test('what is stored does not grow without bound', wait, async (t) => {
 test('a RedisError is none of the storage', async (t) => {
   const db = await database(t, { storage: memory() })
   await assert.rejects(db.call('NOSUCH'), (error) => error instanceof RedisError && !(error instanceof StorageError))
+})
+
+test('a database can be carried away and read into another one', wait, async (t) => {
+  let now = 1_000_000
+  const clock = () => now
+  const db = await database(t, { storage: memory(), clock })
+  const stream = db.stream('s')
+  await stream.addMany(Array.from({ length: 500 }, (_, at) => ({ at, text: 'x'.repeat(at) })))
+  const group = await stream.group('g')
+  await collect(group.read('c', { count: 3 }))
+  await db.call('SET', Uint8Array.of(0xff, 0), 'bytes', 'PX', 5000)
+  await db.call('SET', 'text', 'é')
+  const snapshot = db.exportSnapshot()
+  // What happens before somebody reads is in it, and what happens then is not.
+  await stream.delete((await stream.range({ count: 1 }).toArray())[0].id)
+  const reader = snapshot.getReader()
+  const pieces = [(await reader.read()).value]
+  await stream.add({ too: 'late' })
+  for (let next = await reader.read(); !next.done; next = await reader.read()) pieces.push(next.value)
+
+  now += 1000
+  const other = await database(t, { clock })
+  assert.equal(await other.importSnapshot(pieces), 3)
+  const entries = await other.stream('s').range().toArray()
+  assert.deepEqual(entries, (await stream.range().toArray()).slice(0, -1))
+  const pending = await other.stream('s').group('g').then((group) => group.pending({}))
+  assert.deepEqual(pending.map(({ id }) => id), (await group.pending({})).map(({ id }) => id))
+  assert.equal(await other.call('PTTL', Uint8Array.of(0xff, 0)), 4000)
+  assert.equal(await other.call('GET', 'text'), 'é')
+  await assert.rejects(other.importSnapshot(pieces), { code: 'BUSYKEY' })
+  assert.equal(await other.importSnapshot(new Blob(pieces).stream(), { replace: true }), 3)
+
+  // Whatever is damaged is noticed before anything is restored.
+  const whole = Buffer.concat(pieces)
+  const empty = await database(t)
+  for (let length = 0; length < whole.length; length += length < 100 ? 1 : 997) {
+    await assert.rejects(empty.importSnapshot([whole.subarray(0, length)]), CorruptError, `${length} bytes`)
+  }
+  await assert.rejects(empty.importSnapshot([whole, Uint8Array.of(0)]), CorruptError)
+  await assert.rejects(empty.importSnapshot(['text']), TypeError)
+  assert.equal((await empty.inspect()).streams.length, 0)
+  const name = whole.indexOf('\x04\0\0\0text') + 4
+  const renamed = Buffer.from(whole)
+  renamed[name] ^= 1
+  await assert.rejects(empty.importSnapshot([renamed]), /damaged/)
+  const dumped = Buffer.from(whole)
+  dumped[whole.length >> 1] ^= 1
+  await assert.rejects(empty.importSnapshot([dumped]), /checksum/)
+})
+
+test('an empty database can be carried away, too', wait, async (t) => {
+  const db = await database(t)
+  const other = await database(t, { storage: memory() })
+  assert.equal(await other.importSnapshot(db.exportSnapshot()), 0)
 })

@@ -153,6 +153,20 @@ export interface Database extends AsyncDisposable {
   sync(): Promise<void>
   /** How it is stored, and what that promises here; null if it is not stored. */
   durability(): Promise<DurabilityInfo | null>
+  /**
+   * Everything that is in it, at the moment at which somebody begins to read: to keep a copy, or to move it. It is held in
+   * memory until it is read.
+   */
+  exportSnapshot(): ReadableStream<Uint8Array>
+  /**
+   * Restores every key of such a snapshot, and gives their number. If the stream is damaged or ends too early, that is a
+   * {@link CorruptError}, and nothing is restored. A key that is there already is an error with the code `BUSYKEY`, and
+   * those before it are restored, unless `replace` says that it is to be replaced.
+   */
+  importSnapshot(
+    source: AsyncIterable<Uint8Array> | Iterable<Uint8Array> | ReadableStream<Uint8Array>,
+    options?: { replace?: boolean | undefined },
+  ): Promise<number>
   /** Ends the database and deletes everything that is stored of it. */
   destroy(): Promise<void>
   /**
@@ -162,13 +176,12 @@ export interface Database extends AsyncDisposable {
   addEventListener(
     type: 'persist-error' | 'persist-resumed',
     listener: ((event: PersistEvent) => void) | null,
-    options?: boolean | AddEventListenerOptions,
+    options?: { once?: boolean | undefined; signal?: AbortSignal | undefined },
   ): void
   /** Listens no more. */
   removeEventListener(
     type: 'persist-error' | 'persist-resumed',
     listener: ((event: PersistEvent) => void) | null,
-    options?: boolean | EventListenerOptions,
   ): void
   /**
    * Ends the database, when everything is stored. Whoever waits is told with a {@link ClosedError}, and so is everybody

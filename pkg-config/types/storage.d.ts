@@ -18,7 +18,7 @@ export interface Storage {
   /** What it is, for messages: `files:./data`. */
   readonly name: string
   /**
-   * Whether its methods answer at once and never with a promise. Then what a call has done is written before it returns,
+   * Whether its methods, `lock` and `destroy` aside, answer at once and never with a promise. Then what a call has done is written before it returns,
    * in the same task.
    */
   readonly sync?: boolean | undefined
@@ -37,7 +37,8 @@ export interface Storage {
   /**
    * Opens a connection. The one before was closed, or is to be given up: what was asked for on it must not happen any
    * more after this. `newSegment`: from now on chunks go where a failed sync has never been, and one that is there
-   * replaces one with the same sequence elsewhere. `readOnly`: nothing will be written, and nothing is to be created.
+   * replaces one with the same sequence elsewhere. `readOnly`: nothing will be written, and nothing is to be created. Each
+   * object has one connection: whoever looks while another one has it open needs an object of his own.
    */
   open(how: { newSegment: boolean; readOnly: boolean }): Awaitable<StorageConnection>
   /** What was noted last with `writeWitness`; null if nothing was. */
@@ -62,7 +63,10 @@ export interface StorageDescription {
 /** A value that is stored; null if there is none, `'unreadable'` if there is one and it cannot be read. */
 export type StoredBytes = Uint8Array | null | 'unreadable'
 
-/** A connection to a storage. Several methods may be under way at a time; batches happen in the order of their calls. */
+/**
+ * A connection to a storage. Several methods may be under way at a time; batches happen in the order of their calls. After
+ * it was closed or given up, all of them fail with an `InvalidStateError`.
+ */
 export interface StorageConnection {
   /** The manifest. */
   readManifest(): Awaitable<StoredBytes>
@@ -71,8 +75,8 @@ export interface StorageConnection {
   /** The first and the last sequence in the log; null if it is empty. */
   listLog(): Awaitable<readonly [first: number, last: number] | null>
   /**
-   * Chunks from this sequence on, in order: one at least if there is one, and then until they have `bytesMax` bytes. An
-   * empty array is the end of the log. With `bytesMax` 0 it is one chunk, read by its own key.
+   * Chunks from this sequence on, in order: one at least if there is one, and then about as many as have `bytesMax` bytes.
+   * Only an empty array is the end of the log. With `bytesMax` 0 it is one chunk, read by its own key.
    */
   readLog(from: number, bytesMax: number): Awaitable<readonly (readonly [sequence: number, bytes: StoredBytes])[]>
   /** The IDs of all parts, in any order. */

@@ -240,6 +240,13 @@ impl Engine {
         keys.filter(|(_, key)| key.stream().is_some()).map(|(_, key)| key.name())
     }
 
+    /// The names of all keys of a database, likewise.
+    pub fn keys(&self, database: u8) -> impl Iterator<Item = &[u8]> {
+        let database = (database < DATABASES).then(|| self.keyspace.database(database));
+        let keys = database.into_iter().flat_map(Database::iter);
+        keys.filter(|(_, key)| key.value().is_some()).map(|(_, key)| key.name())
+    }
+
     /// What was counted since the engine began, or since the last reset.
     pub fn statistics(&self) -> Statistics<'_> {
         Statistics::new(&self.counters, self.waiters.len())
@@ -540,7 +547,7 @@ mod tests {
     #[test]
     fn streams_are_walked_and_nothing_else() {
         let mut engine = Engine::new(Config::default());
-        assert!(streams(&engine, 0).is_empty());
+        assert!(streams(&engine, 0).is_empty() && engine.keys(0).next().is_none());
         for line in ["XADD b 1-1 f v", "SET text x", "XGROUP CREATE a g 0 MKSTREAM", "XADD gone 1-1 f v", "DEL gone"] {
             assert!(matches!(call(&mut engine, 0, line), Outcome::Done(_)), "{line}");
         }
@@ -549,6 +556,9 @@ mod tests {
         call(&mut engine, 15, "XADD other 1-1 f v");
         assert_eq!(streams(&engine, 0), [b"a", b"b"]);
         assert_eq!(streams(&engine, 15), [b"other"]);
+        let mut keys: Vec<&[u8]> = engine.keys(0).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, [&b"a"[..], b"b", b"text"]);
         assert!(streams(&engine, 1).is_empty() && streams(&engine, 16).is_empty());
     }
 }

@@ -173,9 +173,9 @@ impl Door {
         waited
     }
 
-    /// Writes the names of all streams as a reply.
-    pub fn streams(&mut self) {
-        self.host.write_streams(&mut self.reply);
+    /// Writes the names of all streams as a reply, or of all keys (1).
+    pub fn names(&mut self, all_keys: u32) {
+        self.host.write_names(all_keys != 0, &mut self.reply);
         self.tell();
     }
 

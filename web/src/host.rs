@@ -114,17 +114,18 @@ impl Host {
         self.engine.configure(config);
     }
 
-    /// Writes the names of the streams as an array of strings; an error if it would be too large.
-    pub fn write_streams(&self, reply: &mut Reply) {
+    /// Writes the names of the streams, or of all keys, as an array of strings; an error if it would be too large.
+    pub fn write_names(&self, all_keys: bool, reply: &mut Reply) {
         reply.clear();
         let array = reply.open_array();
         let mut count = 0;
-        for name in self.engine.streams(0) {
+        let (streams, keys) = (self.engine.streams(0), self.engine.keys(0));
+        for name in streams.take_while(|_| !all_keys).chain(keys.take_while(|_| all_keys)) {
             let words_before = reply.words().len();
             reply.bulk(name);
             if reply.words().len() == words_before {
                 reply.clear();
-                reply.error(b"OOM the reply has no room for the names of all streams");
+                reply.error(b"OOM the reply has no room for all names");
                 return;
             }
             count += 1;

@@ -92,4 +92,6 @@ pub use client::{from_js, to_js};
 pub use host::{Host, OpenError};
 #[cfg(feature = "indexed-db")]
 pub use indexed_db::IndexedDb;
+#[cfg(feature = "raw-storage")]
+pub use indexed_db::RawIndexedDb;
 pub use pump::{Condition, Durability, End, Notify, StorageOptions, Urgency};

@@ -16,7 +16,9 @@
 //! 3. Batches happen in the order in which they were asked for, also if one fails: one that comes later may happen then.
 //! 4. A durable batch makes durable everything before it.
 //! 5. After [`Request::Open`], nothing that was asked for on the connection before can happen any more, unless it has
-//!    happened by the time of the answer.
+//!    happened by the time of the answer. What was unanswered is answered with [`StorageFault::Closed`]. The witness is
+//!    outside of this: notes only happen in the order in which they were asked for.
+//! 6. After [`Storage::close`] nothing is answered any more.
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -58,7 +60,7 @@ pub trait Storage {
 /// What a storage is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Request<'a> {
-    /// Become the only one to open it, until [`Storage::close`]. Answered with [`Answer::Done`] or [`Answer::Locked`]. A
+    /// Become the only one to open it, until [`Storage::close`]. Asked for once at a time. Answered with [`Answer::Done`] or [`Answer::Locked`]. A
     /// storage for which there are no locks says [`Answer::Done`]: the fence is what it rests on.
     Lock {
         /// How long to wait if another holds it, in ms; `u64::MAX` is for ever.
@@ -86,7 +88,7 @@ pub enum Request<'a> {
     ReadLog {
         /// None with a lower sequence.
         from_sequence: u64,
-        /// After how many bytes to stop. With 0, one chunk is read by its own key, and if it cannot be read although the
+        /// After how many bytes to stop; a page may also be shorter, and only one without chunks is the end. With 0, one chunk is read by its own key, and if it cannot be read although the
         /// storage works, that is [`Stored::Unreadable`].
         bytes_max: usize,
     },

@@ -183,23 +183,23 @@ fn statistics_are_a_reply() {
 #[wasm_bindgen_test]
 fn names_of_streams_are_told() {
     let mut client = Client::new();
-    client.door.streams();
+    client.door.names(0);
     assert_eq!(client.answer().reply, "[]");
     client.run("XADD b 1-1 f v");
     client.run("XADD a 1-1 f v");
     client.run("SET text v");
-    client.door.streams();
+    client.door.names(0);
     let reply = client.answer().reply;
     assert!(["[a b]", "[b a]"].contains(&reply.as_str()), "{reply}");
     // More than a reply may hold is an error, as for a command.
     client.configure(&[(REPLY_BYTES_MAX, 1000.0)]);
     let long = "x".repeat(500);
     client.run(&format!("XADD one-{long} 1-1 f v"));
-    client.door.streams();
+    client.door.names(0);
     assert!(client.answer().reply.contains(&long));
     client.run(&format!("XADD two-{long} 1-1 f v"));
-    client.door.streams();
-    assert_eq!(client.answer().reply, "-OOM the reply has no room for the names of all streams");
+    client.door.names(0);
+    assert_eq!(client.answer().reply, "-OOM the reply has no room for all names");
 }
 
 #[wasm_bindgen_test]

@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 use super::State;
 use super::connection::{Access, Content, HEAD, LOG, META, PARTS, QUARANTINE};
 use super::fence::{Claim, EPOCH_MS_MIN, EPOCHS_KEPT, EPOCHS_PRUNED_MAX, Row};
-use super::js::{Arg, Js, now_ms};
+use super::js::{Arg, Js, Placing, now_ms};
 use super::reading::{MANIFEST, Reading, epoch_in, newest_epoch};
 use crate::storage::{Answer, Batch, Question, StorageFault};
 
@@ -49,25 +49,24 @@ impl State {
     pub(super) fn write(&mut self, batch: &Batch<'_>, question: Question) {
         let is_checked = batch.claims || batch.epoch != self.claimed;
         let access = Access::Write { is_durable: batch.is_durable || batch.claims };
-        self.transact(&stores_of(batch), access, question, |state, transaction| {
-            let placed = place(batch, transaction)?;
-            let head = transaction.call("objectStore", &[Arg::Text(HEAD)])?;
+        self.transact(&stores_of(batch), access, question, |state, placing| {
+            let placed = place(batch, placing);
             let check = if is_checked {
-                let check = Check { newest: newest_epoch(&head)?, oldest: oldest_epochs(&head)? };
+                let check = Check { newest: newest_epoch(placing), oldest: oldest_epochs(placing) };
                 state.hear_of(&check.oldest, &["onsuccess"]);
                 Some(check)
             } else {
-                put_row(&head, Row::Writer, batch.epoch)?;
+                put_row(placing, Row::Writer, batch.epoch);
                 None
             };
             let moving = placed.moving;
             match &moving {
                 Some(moving) => state.hear_of(&moving.request, &["onsuccess"]),
                 None if is_checked => {}
-                None if state.commits_whole || placed.count <= 1 => transaction.tell("commit"),
+                None if state.commits_whole || placed.count <= 1 => placing.commit(),
                 None => {}
             }
-            Ok(Content::Writing(Writing { epoch: batch.epoch, claims: batch.claims, is_fenced: false, check, moving }))
+            Content::Writing(Writing { epoch: batch.epoch, claims: batch.claims, is_fenced: false, check, moving })
         });
     }
 
@@ -81,9 +80,9 @@ impl State {
                 }
                 self.answer(question, Answer::Done);
             }
-            Some(fault) => self.transact(&[HEAD], Access::Read, question, |_, transaction| {
-                let newest = newest_epoch(&transaction.call("objectStore", &[Arg::Text(HEAD)])?)?;
-                Ok(Content::Reading(Reading::Verdict { newest, epoch, claims, fault }))
+            Some(fault) => self.transact(&[HEAD], Access::Read, question, |_, placing| {
+                let newest = newest_epoch(placing);
+                Content::Reading(Reading::Verdict { newest, epoch, claims, fault })
             }),
         }
     }
@@ -91,117 +90,109 @@ impl State {
 
 impl Writing {
     /// A request has succeeded or failed. Whether that does no harm.
-    pub(super) fn go_on(
-        &mut self,
-        transaction: &Js,
-        target: &Js,
-        has_failed: bool,
-        hears_event: &Js,
-    ) -> Result<bool, StorageFault> {
+    pub(super) fn go_on(&mut self, placing: &mut Placing<'_>, target: &Js, has_failed: bool, hears_event: &Js) -> bool {
         if let Some(check) = &self.check
             && check.oldest == *target
         {
             if !has_failed {
-                self.is_fenced = !check.pass(transaction, self.epoch, self.claims)?;
+                self.is_fenced = !check.pass(placing, self.epoch, self.claims);
             }
             if self.is_fenced {
-                transaction.order("abort", &[])?;
+                placing.abort();
             }
-            return Ok(false);
+            return false;
         }
         match &mut self.moving {
-            Some(moving) if moving.request == *target => moving.go_on(transaction, has_failed, hears_event),
-            _ => Ok(false),
+            Some(moving) if moving.request == *target => moving.go_on(placing, has_failed, hears_event),
+            _ => false,
         }
     }
 }
 
 impl Check {
     /// Places the fence's rows, unless the newest epoch is too high.
-    fn pass(&self, transaction: &Js, epoch: u64, claims: bool) -> Result<bool, StorageFault> {
+    fn pass(&self, placing: &mut Placing<'_>, epoch: u64, claims: bool) -> bool {
         let newest = epoch_in(&self.newest);
-        let head = transaction.call("objectStore", &[Arg::Text(HEAD)])?;
         if !claims {
             if newest <= epoch {
-                put_row(&head, Row::Writer, epoch)?;
+                put_row(placing, Row::Writer, epoch);
             }
-            return Ok(newest <= epoch);
+            return newest <= epoch;
         }
-        let Some(claim) = Claim::decide(newest, epoch) else { return Ok(false) };
-        head.order("delete", &[Arg::Rows(Row::Writer)])?;
-        prune(&head, &self.oldest.get("result"))?;
+        let Some(claim) = Claim::decide(newest, epoch) else { return false };
+        placing.place(HEAD, "delete", &[Arg::Rows(Row::Writer)]);
+        prune(placing, &self.oldest.get("result"));
         if let Some(skipped) = claim.skipped {
-            put_row(&head, Row::Epoch, skipped)?;
+            put_row(placing, Row::Epoch, skipped);
         }
-        put_row(&head, Row::Epoch, epoch)?;
-        Ok(true)
+        put_row(placing, Row::Epoch, epoch);
+        true
     }
 }
 
 impl Moving {
-    fn go_on(&mut self, transaction: &Js, has_failed: bool, hears_event: &Js) -> Result<bool, StorageFault> {
+    fn go_on(&mut self, placing: &mut Placing<'_>, has_failed: bool, hears_event: &Js) -> bool {
         let result = self.request.get("result");
         let keys = match &self.keys {
-            None if has_failed => return Ok(false),
+            None if has_failed => return false,
             None => self.keys.insert(result),
             Some(keys) => {
                 if !has_failed {
-                    let quarantine = transaction.call("objectStore", &[Arg::Text(QUARANTINE)])?;
-                    quarantine.order("put", &[Arg::Value(&result), Arg::Value(&keys.item(self.next))])?;
+                    let arguments = [Arg::Value(&result), Arg::Value(&keys.item(self.next))];
+                    placing.place(QUARANTINE, "put", &arguments);
                 }
                 self.next += 1;
                 keys
             }
         };
-        let log = transaction.call("objectStore", &[Arg::Text(LOG)])?;
         if self.next < keys.length() {
-            self.request = log.call("get", &[Arg::Value(&keys.item(self.next))])?;
+            self.request = placing.place(LOG, "get", &[Arg::Value(&keys.item(self.next))]);
             self.request.set("onsuccess", hears_event);
         } else {
-            log.order("delete", &[Arg::From(self.from)])?;
+            placing.place(LOG, "delete", &[Arg::From(self.from)]);
         }
-        Ok(has_failed)
+        has_failed
     }
 }
 
 /// What has been placed besides the fence's row.
 struct Placed {
-    /// How many requests could fail one without the other.
+    /// How many requests that is.
     count: usize,
     moving: Option<Moving>,
 }
 
 /// Places everything but the fence's row.
-fn place(batch: &Batch<'_>, transaction: &Js) -> Result<Placed, StorageFault> {
+fn place(batch: &Batch<'_>, placing: &mut Placing<'_>) -> Placed {
     let mut placed = Placed { count: 0, moving: None };
     let mut place = |store: &str, method: &str, arguments: &[Arg<'_>]| {
         placed.count += 1;
-        transaction.call("objectStore", &[Arg::Text(store)])?.call(method, arguments)
+        placing.place(store, method, arguments)
     };
     for &(store, values) in &[(PARTS, batch.parts), (LOG, batch.chunks)] {
         for (key, bytes) in values {
-            place(store, "put", &[Arg::Bytes(bytes), Arg::Number(*key)])?;
+            place(store, "put", &[Arg::Bytes(bytes), Arg::Number(*key)]);
         }
     }
     if let Some(manifest) = batch.manifest {
-        place(META, "put", &[Arg::Bytes(manifest), Arg::Text(MANIFEST)])?;
+        place(META, "put", &[Arg::Bytes(manifest), Arg::Text(MANIFEST)]);
     }
     if let Some(upto) = batch.delete_log_upto {
-        place(LOG, "delete", &[Arg::Upto(upto)])?;
+        place(LOG, "delete", &[Arg::Upto(upto)]);
     }
     if let Some(first) = batch.delete_log_from {
-        place(LOG, "delete", &[Arg::From(first)])?;
+        place(LOG, "delete", &[Arg::From(first)]);
     }
     let mut moving = None;
     if let Some(first) = batch.quarantine_from {
-        let request = place(LOG, "getAllKeys", &[Arg::From(first)])?;
+        let request = place(LOG, "getAllKeys", &[Arg::From(first)]);
         moving = Some(Moving { from: first, request, keys: None, next: 0 });
     }
     for id in batch.delete_parts {
-        place(PARTS, "delete", &[Arg::Number(*id)])?;
+        place(PARTS, "delete", &[Arg::Number(*id)]);
     }
     placed.moving = moving;
-    Ok(placed)
+    placed
 }
 
 /// The stores that a batch touches. Whoever comes later with other stores waits for it all the same: all have `head`.
@@ -217,25 +208,24 @@ fn stores_of(batch: &Batch<'_>) -> Vec<&'static str> {
     stores.into_iter().filter(|(_, is_touched)| *is_touched).map(|(store, _)| store).collect()
 }
 
-fn put_row(head: &Js, row: Row, epoch: u64) -> Result<Js, StorageFault> {
-    head.call("put", &[Arg::Json(&row.json(epoch, now_ms()))])
+fn put_row(placing: &mut Placing<'_>, row: Row, epoch: u64) -> Js {
+    placing.place(HEAD, "put", &[Arg::Json(&row.json(epoch, now_ms()))])
 }
 
-fn oldest_epochs(head: &Js) -> Result<Js, StorageFault> {
+fn oldest_epochs(placing: &mut Placing<'_>) -> Js {
     let count = EPOCHS_KEPT + EPOCHS_PRUNED_MAX;
-    head.call("getAll", &[Arg::Rows(Row::Epoch), Arg::Number(count.into())])
+    placing.place(HEAD, "getAll", &[Arg::Rows(Row::Epoch), Arg::Number(count.into())])
 }
 
 /// Deletes the oldest rows, as far as they may go.
-fn prune(head: &Js, oldest: &Js) -> Result<(), StorageFault> {
+fn prune(placing: &mut Placing<'_>, oldest: &Js) {
     let superfluous = oldest.length().saturating_sub(EPOCHS_KEPT);
     for index in 0..superfluous {
         let row = oldest.item(index);
-        let is_old = row.get("at").as_number().is_some_and(|at| at + EPOCH_MS_MIN < now_ms());
+        let is_old = row.get("at").as_number().is_some_and(|at| at.saturating_add(EPOCH_MS_MIN) < now_ms());
         if !is_old {
             break;
         }
-        head.order("delete", &[Arg::Value(&row.get("id"))])?;
+        placing.place(HEAD, "delete", &[Arg::Value(&row.get("id"))]);
     }
-    Ok(())
 }

@@ -3,7 +3,7 @@
 //! *Opening ends what was before.* The transactions of the connection before are aborted. Those that were told to commit
 //! cannot be, and may still happen. So an opening is answered when a transaction over all stores on the new connection
 //! has ended: transactions with common stores run in the order in which they were made, whatever connection they are of.
-//! If it writes, it also tries whether a transaction that was told to commit is all or nothing: a request that has to
+//! If it may write, it also tries whether a transaction that was told to commit is all or nothing: a request that has to
 //! fail and one behind it that does not. Either way it leaves nothing behind: where the transaction aborts, nothing of it
 //! happens; where it completes, its last request takes back the first.
 //!
@@ -15,7 +15,7 @@
 
 use super::State;
 use super::batch::Writing;
-use super::js::{Arg, Js};
+use super::js::{Arg, Js, Placing};
 use super::reading::Reading;
 use crate::storage::{Answer, Question, StorageFault};
 
@@ -104,10 +104,6 @@ impl State {
 
     /// Gives up the connection and everything that was asked for on it.
     pub(super) fn disconnect(&mut self) {
-        for transaction in &self.transactions {
-            // It throws if the transaction was told to commit, or has ended.
-            transaction.handle.tell("abort");
-        }
         match core::mem::replace(&mut self.connection, Connection::None) {
             Connection::Open(database) => database.tell("close"),
             Connection::Opening { question, .. } | Connection::Deleting { question, .. } => {
@@ -118,9 +114,11 @@ impl State {
         self.forget_transactions();
     }
 
-    /// Whoever waits for a transaction hears that nobody knows.
+    /// Gives up all transactions, and whoever waits for them hears that nobody knows. They are aborted, since one that is
+    /// not heard any more would end without the fence's row. One that was told to commit has it, and cannot be aborted.
     fn forget_transactions(&mut self) {
         for transaction in core::mem::take(&mut self.transactions) {
+            transaction.handle.tell("abort");
             self.answer(transaction.question, Answer::Failed(StorageFault::Closed));
         }
     }
@@ -147,31 +145,32 @@ impl State {
         }
     }
 
-    /// Does something in a new transaction, and waits for its end; if that throws, nothing of it happens.
+    /// Places requests in a new transaction, and waits for its end; if that fails, nothing of it happens.
     pub(super) fn transact(
         &mut self,
         stores: &[&str],
         access: Access,
         question: Question,
-        place: impl FnOnce(&mut State, &Js) -> Result<Content, StorageFault>,
+        place: impl FnOnce(&mut State, &mut Placing<'_>) -> Content,
     ) {
         match self.begin(stores, access) {
             Ok(handle) => {
-                let placed = place(self, &handle);
-                self.wait_for(handle, placed, question);
+                let mut placing = Placing::new(&handle);
+                let content = place(self, &mut placing);
+                let fault = placing.fault;
+                self.wait_for(handle, content, fault, question);
             }
             Err(fault) => self.answer(question, Answer::Failed(fault)),
         }
     }
 
     #[inline(never)]
-    fn wait_for(&mut self, handle: Js, placed: Result<Content, StorageFault>, question: Question) {
-        match placed {
-            Ok(content) => self.transactions.push(Transaction { handle, content, fault: None, question }),
-            Err(fault) => {
-                handle.tell("abort");
-                self.answer(question, Answer::Failed(fault));
-            }
+    fn wait_for(&mut self, handle: Js, content: Content, fault: Option<StorageFault>, question: Question) {
+        if let Some(fault) = fault {
+            handle.tell("abort");
+            self.answer(question, Answer::Failed(fault));
+        } else {
+            self.transactions.push(Transaction { handle, content, fault, question });
         }
     }
 
@@ -244,18 +243,21 @@ impl State {
     /// The transaction that ends what was before; see the head of this file.
     fn begin_connection(&mut self, read_only: bool, question: Question) {
         let access = if read_only { Access::Read } else { Access::Write { is_durable: false } };
-        self.transact(&STORES, access, question, |_, transaction| {
-            let head = transaction.call("objectStore", &[Arg::Text(HEAD)])?;
+        self.transact(&STORES, access, question, |_, placing| {
             if read_only {
-                head.order("count", &[])?;
+                placing.place(HEAD, "count", &[]);
             } else {
-                head.order("add", &[Arg::Json("{\"id\":\"trial\"}")])?;
-                head.order("add", &[Arg::Json("{\"id\":\"trial\"}")])?;
-                head.order("delete", &[Arg::Text("trial")])?;
-                transaction.tell("commit");
+                placing.place(HEAD, "add", &[Arg::Json("{\"id\":\"trial\"}")]);
+                placing.place(HEAD, "add", &[Arg::Json("{\"id\":\"trial\"}")]);
+                placing.place(HEAD, "delete", &[Arg::Text("trial")]);
+                placing.commit();
             }
-            Ok(Content::Opening)
+            Content::Opening
         });
+        if self.transactions.is_empty() {
+            // It could not be begun, so there is no connection.
+            self.disconnect();
+        }
     }
 
     /// A transaction has ended.
@@ -270,9 +272,18 @@ impl State {
         };
         match content {
             Content::Opening => {
-                // An abort is what is expected of a browser that keeps to the standard.
-                self.commits_whole = !is_complete;
-                self.answer(question, Answer::Done);
+                // What is no abort by the request that has to fail says nothing about commits, or even that the opening
+                // has failed. WebKit names no error then; Firefox names another one, and is believed to be as it was.
+                let name = error.get("name");
+                let has_refused = error.is_missing() || name.is("ConstraintError");
+                self.commits_whole = !is_complete && has_refused;
+                match failure {
+                    Some(fault) if !is_complete && !has_refused && !name.is("AbortError") => {
+                        self.disconnect();
+                        self.answer(question, Answer::Failed(fault));
+                    }
+                    _ => self.answer(question, Answer::Done),
+                }
             }
             Content::Reading(reading) => self.end_reading(&reading, failure, question),
             Content::Writing(writing) => self.end_writing(&writing, failure, question),
@@ -284,25 +295,23 @@ impl State {
     fn go_on(&mut self, index: usize, event: &Js, target: &Js) {
         let Some(transaction) = self.transactions.get_mut(index) else { return };
         let has_failed = event.get("type").is("error");
-        let went_on = match &mut transaction.content {
-            Content::Reading(reading) => reading.go_on(target, has_failed),
-            Content::Writing(writing) => writing.go_on(&transaction.handle, target, has_failed, &self.hears_event),
-            Content::Opening | Content::Healing(_) => Ok(false),
+        let mut placing = Placing::new(&transaction.handle);
+        let is_harmless = match &mut transaction.content {
+            Content::Reading(reading) => reading.go_on(&mut placing, target, has_failed),
+            Content::Writing(writing) => writing.go_on(&mut placing, target, has_failed, &self.hears_event),
+            Content::Opening | Content::Healing(_) => false,
         };
-        match went_on {
-            Ok(true) => {
-                // A failure that was reckoned with does not abort the transaction.
-                event.tell("preventDefault");
-            }
-            Ok(false) if has_failed => {
-                transaction.fault.get_or_insert(target.get("error").fault());
-            }
-            Ok(false) => {}
-            Err(fault) => {
-                transaction.fault.get_or_insert(fault);
-                transaction.handle.tell("abort");
-            }
+        let mut fault = placing.fault;
+        if fault.is_some() {
+            placing.abort();
         }
+        if is_harmless {
+            // A failure that was reckoned with does not abort the transaction.
+            event.tell("preventDefault");
+        } else if has_failed {
+            fault = Some(target.get("error").fault());
+        }
+        transaction.fault = transaction.fault.or(fault);
     }
 
     fn lose_connection(&mut self) {
@@ -314,10 +323,10 @@ impl State {
 /// The stores of a new database.
 fn create_stores(database: &Js) -> Result<(), StorageFault> {
     for store in [LOG, META, PARTS, QUARANTINE, HEAL] {
-        database.order("createObjectStore", &[Arg::Text(store)])?;
+        database.call("createObjectStore", &[Arg::Text(store)])?;
     }
     let head = database.call("createObjectStore", &[Arg::Text(HEAD), Arg::Json("{\"keyPath\":\"id\"}")])?;
-    head.order("createIndex", &[Arg::Text("claim"), Arg::Text("claim"), Arg::Json("{\"unique\":true}")])?;
+    head.call("createIndex", &[Arg::Text("claim"), Arg::Text("claim"), Arg::Json("{\"unique\":true}")])?;
     Ok(())
 }
 

@@ -19,7 +19,7 @@
 //!
 //! *Invariants*
 //! 1. The newest epoch is the greatest ID of an `e` row: numbers have 16 digits, so they sort as they count.
-//! 2. At most one `w` row exists, and its claim is above those of all `e` rows.
+//! 2. The claim of a `w` row is above those of all `e` rows.
 
 use alloc::string::String;
 
@@ -55,7 +55,7 @@ impl Row {
     pub(super) fn json(self, epoch: u64, now_ms: u64) -> String {
         let claim = match self {
             Row::Epoch => epoch,
-            Row::Writer => epoch + 1,
+            Row::Writer => epoch.saturating_add(1),
         };
         let mut text = String::from("{\"id\":\"");
         text.push_str(self.letters().0);

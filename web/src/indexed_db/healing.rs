@@ -40,19 +40,23 @@ impl State {
 
     /// A slice after which so many follow; the last one deletes.
     fn heal_slice(&mut self, follow: u32, question: Question) {
-        self.transact(&[HEAL], Access::Write { is_durable: false }, question, |_, transaction| {
-            let store = transaction.call("objectStore", &[Arg::Text(HEAL)])?;
+        self.transact(&[HEAL], Access::Write { is_durable: false }, question, |_, placing| {
             if follow == 0 {
-                store.order("clear", &[])?;
+                placing.place(HEAL, "clear", &[]);
             } else {
-                let value = Js::global("Uint8Array").construct(&[Arg::Number(VALUE_BYTES)])?;
-                Js::global("crypto").call("getRandomValues", &[Arg::Value(&value)])?;
+                let value = random_bytes().unwrap_or(Js::MISSING);
                 for key in 0..SLICE_VALUES {
-                    store.order("put", &[Arg::Value(&value), Arg::Number(key)])?;
+                    placing.place(HEAL, "put", &[Arg::Value(&value), Arg::Number(key)]);
                 }
             }
-            transaction.tell("commit");
-            Ok(Content::Healing(follow))
+            placing.commit();
+            Content::Healing(follow)
         });
     }
+}
+
+/// A value to put.
+fn random_bytes() -> Result<Js, StorageFault> {
+    let value = Js::global("Uint8Array").construct(&[Arg::Number(VALUE_BYTES)])?;
+    Js::global("crypto").call("getRandomValues", &[Arg::Value(&value)])
 }

@@ -15,15 +15,17 @@
 //!
 //! *What is an answer.* A batch is done when its transaction has fired `complete` and no request in it has failed: in Firefox
 //! a transaction that was told to commit completes although a request before the last one has failed. An opening finds
-//! out whether it is so; if it is, only a batch that puts a single value is told to commit (`connection`).
+//! out whether it is so; where it is, only a batch that puts a single value is told to commit (`connection`).
 //!
-//! *Layout.* `js` is the only file that knows JavaScript. `connection` opens, ends and hears transactions; `reading`, `batch`
-//! and `healing` say what is in them. `lock` and `witness` have nothing to do with IndexedDB.
+//! *Files.* `js` is the only one that knows JavaScript. `connection` opens, ends and hears transactions; `reading`, `batch` and
+//! `healing` say what is in them, and `fence` which rows keep a stale owner out. `lock` and `witness` have nothing to do with
+//! IndexedDB. How much room there is, and whether it is kept, `navigator.storage` tells JavaScript itself.
 //!
 //! *Invariants*
 //! 1. Each question is answered once, unless the storage was closed: nothing is answered after that.
 //! 2. No answer is given while the state is borrowed: whoever hears it may ask the next thing at once.
-//! 3. What is in the list of transactions belongs to the connection there is now.
+//! 3. What is in the list of transactions is of the last connection there was, and nothing else can still happen but what was
+//!    told to commit.
 
 mod batch;
 mod connection;
@@ -31,6 +33,8 @@ mod fence;
 mod healing;
 mod js;
 mod lock;
+#[cfg(feature = "raw-storage")]
+mod raw;
 mod reading;
 mod witness;
 
@@ -42,6 +46,8 @@ use core::cell::RefCell;
 use self::connection::{Connection, Transaction};
 use self::js::{Callback, Js};
 use self::lock::Lock;
+#[cfg(feature = "raw-storage")]
+pub use self::raw::RawIndexedDb;
 use self::witness::Notes;
 use crate::storage::{Answer, Question, Request, Storage, Traits};
 
@@ -128,7 +134,7 @@ struct State {
     commits_whole: bool,
     /// The epoch that was claimed here last.
     claimed: u64,
-    /// How long the chunks of the last page were, on average.
+    /// How long the chunks of the last page were, on average; 0 if there was none.
     chunk_bytes: usize,
     lock: Lock,
     notes: Notes,
@@ -146,7 +152,7 @@ impl Shared {
             transactions: Vec::new(),
             commits_whole: false,
             claimed: 0,
-            chunk_bytes: VALUE_BYTES_MAX,
+            chunk_bytes: 0,
             lock: Lock::None,
             notes: Notes::default(),
             answers: Vec::new(),

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 
 use super::connection::{Access, Connection, Content, HEAD, LOG, META, PARTS};
 use super::fence::{Row, epoch_of};
-use super::js::{Arg, Js};
+use super::js::{Arg, Js, Placing};
 use super::{State, VALUE_BYTES_MAX};
 use crate::storage::{Answer, Question, Request, StorageFault, Stored};
 
@@ -46,7 +46,6 @@ pub(super) enum Reading {
     },
     /// The first key from some sequence on, and when it is known, its value.
     First {
-        log: Js,
         key: Js,
         value: Js,
     },
@@ -63,34 +62,36 @@ impl State {
             Request::ListParts | Request::ReadParts(_) => PARTS,
             _ => LOG,
         };
-        self.transact(&[store], Access::Read, question, |state, transaction| {
-            let store = transaction.call("objectStore", &[Arg::Text(store)])?;
+        self.transact(&[store], Access::Read, question, |state, placing| {
             let reading = match *request {
-                Request::ReadManifest => Reading::Manifest(store.call("get", &[Arg::Text(MANIFEST)])?),
-                Request::ReadEpoch => Reading::Epoch(newest_epoch(&store)?),
-                Request::ListParts => Reading::PartIds(store.call("getAllKeys", &[])?),
+                Request::ReadManifest => Reading::Manifest(placing.place(store, "get", &[Arg::Text(MANIFEST)])),
+                Request::ReadEpoch => Reading::Epoch(newest_epoch(placing)),
+                Request::ListParts => Reading::PartIds(placing.place(store, "getAllKeys", &[])),
                 Request::ReadParts(ids) => {
-                    let values = ids.iter().map(|&id| store.call("get", &[Arg::Number(id)]));
-                    Reading::Parts(values.collect::<Result<_, _>>()?)
+                    let mut values = Vec::new();
+                    for &id in ids {
+                        values.push(placing.place(store, "get", &[Arg::Number(id)]));
+                    }
+                    Reading::Parts(values)
                 }
                 Request::ReadLog { from_sequence, bytes_max: 0 } => {
-                    let key = store.call("openKeyCursor", &[Arg::From(from_sequence)])?;
+                    let key = placing.place(store, "openKeyCursor", &[Arg::From(from_sequence)]);
                     state.hear_of(&key, &["onsuccess"]);
-                    Reading::First { log: store, key, value: Js::MISSING }
+                    Reading::First { key, value: Js::MISSING }
                 }
                 Request::ReadLog { from_sequence, bytes_max } => {
                     let limit = page_limit(bytes_max, state.chunk_bytes);
                     let arguments = [Arg::From(from_sequence), Arg::Number(limit as u64)];
-                    let keys = store.call("getAllKeys", &arguments)?;
-                    let values = store.call("getAll", &arguments)?;
+                    let keys = placing.place(store, "getAllKeys", &arguments);
+                    let values = placing.place(store, "getAll", &arguments);
                     Reading::Page { keys, values, limit, bytes_max }
                 }
                 _ => Reading::Bounds(
-                    store.call("openKeyCursor", &[])?,
-                    store.call("openKeyCursor", &[Arg::Missing, Arg::Text("prev")])?,
+                    placing.place(store, "openKeyCursor", &[]),
+                    placing.place(store, "openKeyCursor", &[Arg::Missing, Arg::Text("prev")]),
                 ),
             };
-            Ok(Content::Reading(reading))
+            Content::Reading(reading)
         });
     }
 
@@ -151,24 +152,24 @@ impl State {
 
 impl Reading {
     /// A request has succeeded or failed. Whether that does no harm.
-    pub(super) fn go_on(&mut self, target: &Js, has_failed: bool) -> Result<bool, StorageFault> {
+    pub(super) fn go_on(&mut self, placing: &mut Placing<'_>, target: &Js, has_failed: bool) -> bool {
         match self {
-            Reading::Manifest(_) | Reading::Parts(_) => Ok(has_failed),
-            Reading::First { log, key, value } if target == key && !has_failed => {
+            Reading::Manifest(_) | Reading::Parts(_) => has_failed,
+            Reading::First { key, value } if target == key && !has_failed => {
                 if let Some(sequence) = key_in(key) {
-                    *value = log.call("get", &[Arg::Number(sequence)])?;
+                    *value = placing.place(LOG, "get", &[Arg::Number(sequence)]);
                 }
-                Ok(false)
+                false
             }
-            Reading::First { value, .. } => Ok(has_failed && target == value),
-            _ => Ok(false),
+            Reading::First { value, .. } => has_failed && target == value,
+            _ => false,
         }
     }
 }
 
 /// Asks for the last row of an epoch.
-pub(super) fn newest_epoch(head: &Js) -> Result<Js, StorageFault> {
-    head.call("openKeyCursor", &[Arg::Rows(Row::Epoch), Arg::Text("prev")])
+pub(super) fn newest_epoch(placing: &mut Placing<'_>) -> Js {
+    placing.place(HEAD, "openKeyCursor", &[Arg::Rows(Row::Epoch), Arg::Text("prev")])
 }
 
 /// The epoch in the row that was found, or 0.

@@ -59,6 +59,27 @@ async fn nothing_happens_after_an_opening_that_was_asked_for_before() {
     assert_eq!(db.append(1, 5000, b"more").await, Answer::Done);
 }
 
+/// What it placed before the fence's row must not land without it.
+#[wasm_bindgen_test]
+async fn a_batch_that_is_given_up_before_its_row_lands_nothing() {
+    let name = new_name("no row");
+    let mut owner = Db::owner(&name, 2).await;
+    assert_eq!(owner.append(2, 1, b"one").await, Answer::Done);
+    let mut stale = Db::open(&name).await;
+    let chunks: [(u64, &[u8]); 1] = [(1, b"stale")];
+    let batch = Batch { epoch: 1, chunks: &chunks, ..Batch::default() };
+    let batches = [batch, Batch { claims: true, ..batch }, Batch { epoch: 9, quarantine_from: Some(1), ..batch }];
+    for batch in batches {
+        let pending = stale.place(Request::Write(batch));
+        assert_eq!(stale.ask(OPEN).await, Answer::Done);
+        assert_eq!(pending.answer().await, CLOSED);
+        assert_eq!(owner.log().await, [(1, bytes("one"))], "{batch:?}");
+    }
+    stale.place(Request::Write(batch));
+    drop(stale);
+    assert_eq!(owner.log().await, [(1, bytes("one"))]);
+}
+
 #[wasm_bindgen_test]
 async fn an_opening_gives_up_the_one_before() {
     let name = new_name("opened twice");
@@ -147,6 +168,36 @@ async fn a_connection_that_is_lost_fails_everything_until_it_is_opened_again() {
     assert_eq!(db.log().await.last(), Some(&(3, bytes("three"))));
 }
 
+/// Then what was before it may not have ended.
+#[wasm_bindgen_test]
+async fn an_opening_whose_first_transaction_fails_has_failed() {
+    let name = new_name("first");
+    let mut db = Db::owner(&name, 1).await;
+    js(
+        &name,
+        "globalThis.firstFault = 'throws'
+        patch(IDBObjectStore, 'add', (store, original, words) => {
+            if (firstFault === 'throws') throw new DOMException('', 'UnknownError')
+            if (firstFault === 'aborts') {
+                const error = { value: new DOMException('', 'UnknownError'), configurable: true }
+                Object.defineProperty(store.transaction, 'error', error)
+            }
+            return original.apply(store, words)
+        })
+        patch(IDBTransaction, 'commit', (transaction, original, words) =>
+            firstFault === 'aborts' ? transaction.abort() : original.apply(transaction, words))",
+    )
+    .await;
+    assert_eq!(db.ask(OPEN).await, Answer::Failed(StorageFault::Io));
+    assert_eq!(db.ask(Request::ListLog).await, CLOSED);
+    js(&name, "firstFault = 'aborts'").await;
+    assert_eq!(db.ask(OPEN).await, Answer::Failed(StorageFault::Io));
+    assert_eq!(db.ask(Request::ListLog).await, CLOSED);
+    js(&name, "firstFault = ''").await;
+    assert_eq!(db.ask(OPEN).await, Answer::Done);
+    assert_eq!(db.append(1, 1, b"one").await, Answer::Done);
+}
+
 #[wasm_bindgen_test]
 async fn without_indexed_db_nothing_opens() {
     let name = new_name("none");
@@ -174,7 +225,9 @@ async fn a_database_of_somebody_else_is_left_alone() {
     assert_eq!(Db::new(&name).ask(OPEN).await, Answer::Failed(StorageFault::Io));
     let name = new_name("foreign");
     js(&name, "(await done(indexedDB.open(full, 1))).close()").await;
-    assert_eq!(Db::new(&name).ask(OPEN).await, Answer::Failed(StorageFault::Io));
+    let mut db = Db::new(&name);
+    assert_eq!(db.ask(OPEN).await, Answer::Failed(StorageFault::Io));
+    assert_eq!(db.ask(Request::ListLog).await, CLOSED);
     assert_eq!(js(&name, "return (await done(indexedDB.open(full))).objectStoreNames.length").await, 0);
 }
 

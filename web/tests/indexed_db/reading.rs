@@ -161,7 +161,8 @@ async fn what_is_no_bytes_is_there_and_cannot_be_read() {
     assert_eq!(parts, Answer::Values(vec![Stored::Unreadable, Stored::Unreadable, Stored::Missing]));
 }
 
-/// A request that fails by itself cannot be made by hand; what it looks like when its transaction has ended can.
+/// A request that fails by itself cannot be made by hand; what it looks like can: an error, and an event that aborts the
+/// transaction unless that is prevented.
 #[wasm_bindgen_test]
 async fn what_fails_to_be_read_alone_is_unreadable() {
     let name = new_name("lost file");
@@ -178,9 +179,14 @@ async fn what_fails_to_be_read_alone_is_unreadable() {
         &name,
         "patch(IDBObjectStore, 'get', (store, original, words) => {
             const request = original.apply(store, words)
-            return words[0] === 2 || words[0] === 'manifest'
-                ? { error: new DOMException('', 'NotReadableError'), transaction: store.transaction }
-                : request
+            if (words[0] === 2 || words[0] === 'manifest') {
+                Object.defineProperty(request, 'error', { value: new DOMException('', 'NotReadableError') })
+                request.addEventListener('success', () => {
+                    const goesOn = new Event('error', { bubbles: true, cancelable: true })
+                    if (request.dispatchEvent(goesOn)) store.transaction.abort()
+                })
+            }
+            return request
         })",
     )
     .await;

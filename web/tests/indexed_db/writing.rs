@@ -152,7 +152,10 @@ async fn a_batch_that_fails_changes_nothing() {
         ("throw new DOMException('', 'QuotaExceededError')", StorageFault::Quota),
         ("return store.add('there is one', 1)", StorageFault::Io),
         (
-            "const it = original.apply(store, words); it.onsuccess = () => store.transaction.abort(); return it",
+            "const it = original.apply(store, words)
+            store.transaction.commit = () => {}
+            it.onsuccess = () => store.transaction.abort()
+            return it",
             StorageFault::Io,
         ),
     ];
@@ -164,7 +167,6 @@ async fn a_batch_that_fails_changes_nothing() {
             &name,
             &format!(
                 "globalThis.isBroken = true
-                patch(IDBTransaction, 'commit', () => {{}})
                 patch(IDBObjectStore, 'put', (store, original, words) => {{
                     if (isBroken && store.name === 'log' && words[1] === 11) {{ {way} }}
                     return original.apply(store, words)

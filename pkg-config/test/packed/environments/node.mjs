@@ -1,4 +1,4 @@
-// Node, the one on the PATH and a newer one: ES modules and CommonJS, and the entry that is given the module.
+// Node, the one on the PATH and a newer one: ES modules and CommonJS, the entry that is given the module, and files.
 
 import { commonJs, esModule } from '../program.mjs'
 import { toldVersion } from '../project.mjs'
@@ -17,6 +17,14 @@ const files = {
     "const { readFileSync } = require('node:fs')\nconst { open } = require('brooklet/slim')",
   ),
 }
+
+/** What is stored in files. */
+const stored = (directory) => `open({ storage: nodeFiles('./${directory}') })`
+files['files.js'] = esModule(stored('one'), "import { open } from 'brooklet'\nimport { nodeFiles } from 'brooklet/node'")
+files['files.cjs'] = commonJs(
+  stored('two'),
+  "const { open } = require('brooklet')\nconst { nodeFiles } = require('brooklet/node')",
+)
 
 /** Each file, run by `node(project)`. */
 const runs = (node) =>

@@ -11,20 +11,31 @@ const POLICY_TOO_STRICT = "default-src 'self'"
 
 const slim = (wasm) => esModule(`open({ wasm: ${wasm} })`, `import { open } from '${BROOKLET}/slim.js'`)
 
+/** A script that runs another one in a Worker. */
+function worker(script) {
+  return [
+    `const worker = new Worker('./${script}-in-worker.js', { type: 'module' })`,
+    'worker.onmessage = ({ data }) => console.log(data)',
+    "worker.onerror = ({ message }) => console.error('worker:', message)\n",
+  ].join('\n')
+}
+
 const scripts = {
   'import.js': esModule('open()', `import { open } from '${BROOKLET}/index.js'`),
   'slim-address.js': slim(WASM),
   'slim-response.js': slim(`fetch(${WASM})`),
   'slim-bytes.js': slim(`fetch(${WASM}).then((response) => response.arrayBuffer())`),
   'slim-module.js': slim(`WebAssembly.compileStreaming(fetch(${WASM}))`),
-  'worker.js': [
-    "const worker = new Worker('./import-in-worker.js', { type: 'module' })",
-    'worker.onmessage = ({ data }) => console.log(data)',
-    "worker.onerror = ({ message }) => console.error('worker:', message)\n",
-  ].join('\n'),
+  'stored.js': esModule(
+    "open({ storage: indexedDb('stored') })",
+    `import { open } from '${BROOKLET}/index.js'\nimport { indexedDb } from '${BROOKLET}/indexeddb.js'`,
+  ),
+  'worker.js': worker('import'),
+  'worker-stored.js': worker('stored'),
 }
 
-const files = { 'import-in-worker.js': scripts['import.js'].replace('console.log(', 'postMessage(') }
+const inWorker = (script) => [`${script}-in-worker.js`, scripts[`${script}.js`].replace('console.log(', 'postMessage(')]
+const files = Object.fromEntries(['import', 'stored'].map(inWorker))
 const runs = {}
 for (const [script, text] of Object.entries(scripts)) {
   const path = script.replace('.js', '.html')

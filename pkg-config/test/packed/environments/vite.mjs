@@ -5,6 +5,8 @@ import { freePort } from '../project.mjs'
 
 const IMPORT_SLIM = "import { open } from 'brooklet/slim'\nimport wasm from 'brooklet/engine.wasm?url'"
 
+const IMPORT_STORED = "import { open } from 'brooklet'\nimport { indexedDb } from 'brooklet/indexeddb'"
+
 export default {
   name: 'Vite',
   version: (tools) => tools.version('vite'),
@@ -13,6 +15,8 @@ export default {
     'slim.html': page('/slim.js'),
     'main.js': esModule(),
     'slim.js': esModule('open({ wasm })', IMPORT_SLIM),
+    'stored.html': page('/stored.js'),
+    'stored.js': esModule("open({ storage: indexedDb('stored') })", IMPORT_STORED),
   },
   runs: {
     build: async (project) => {
@@ -21,6 +25,7 @@ export default {
     },
     dev: (project) => dev(project, ''),
     'dev, slim': (project) => dev(project, 'slim.html'),
+    'dev, stored': (project) => dev(project, 'stored.html'),
   },
 }
 
