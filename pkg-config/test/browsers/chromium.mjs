@@ -178,6 +178,8 @@ class Tab {
     this.isGone = false
     /** Why a page could not be kept for going back to it, as the browser says. */
     this.notKept = []
+    /** What nobody has caught in its pages. */
+    this.uncaught = []
   }
 
   send(method, params, limitMs) {
@@ -187,6 +189,10 @@ class Tab {
   hear(method, params) {
     if (method === 'Page.backForwardCacheNotUsed') {
       this.notKept = params.notRestoredExplanations.map(({ reason }) => reason)
+    }
+    if (method === 'Runtime.exceptionThrown') {
+      const { exception, text } = params.exceptionDetails
+      this.uncaught.push(exception?.description ?? text)
     }
     if (method === 'Inspector.targetCrashed' || method === 'ended') this.isGone = true
     for (const listener of [...this.listeners]) listener(method, params)

@@ -33,6 +33,12 @@ export class Place {
     return this.browser.usage(this.origin)
   }
 
+  /** Fails if something was not caught in a page. */
+  ensureCalm() {
+    const [first] = this.tabs.flatMap(({ uncaught }) => uncaught)
+    ensure(first === undefined, `uncaught in a page: ${first}`)
+  }
+
   /** Clears up, whatever state it is in. */
   async end() {
     for (const tab of this.tabs) await tab.close().catch(() => {})

@@ -16,6 +16,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { CHROMIUM_STORES, Chromium } from './chromium.mjs'
 import { Firefox } from './firefox.mjs'
+import { buildRawStorage, rawStorage } from './module.mjs'
 import { Place } from './place.mjs'
 import { serve } from './server.mjs'
 import { within } from './waiting.mjs'
@@ -25,6 +26,7 @@ const HAZARD_MS = 180_000
 
 const here = dirname(fileURLToPath(import.meta.url))
 const packageFolder = dirname(dirname(here))
+const root = dirname(packageFolder)
 const started = performance.now()
 const counts = { passed: 0, failed: 0, ignored: 0 }
 
@@ -36,7 +38,7 @@ if (given.store !== undefined && !CHROMIUM_STORES.includes(given.store)) {
 }
 if (!existsSync(join(packageFolder, 'dist', 'index.js'))) throw new Error('there is no package yet: node build.mjs')
 const hazards = await load()
-const folders = { package: join(packageFolder, 'dist'), pages: join(here, 'pages'), raw: join(here, 'raw') }
+const folders = { package: join(packageFolder, 'dist'), pages: join(here, 'pages'), raw: rawStorage(root) }
 const server = await serve(folders)
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
 try {
@@ -92,9 +94,11 @@ async function runOne(browser, kind, start, { name, run, needs = [], pending }, 
   const begun = performance.now()
   const place = new Place(browser, server.port, `hazard-${at}.localhost`)
   place.start = start
+  place.buildRawStorage = () => buildRawStorage(root)
   let outcome
   try {
     const seen = await within(HAZARD_MS, `the end of '${name}'`, run(place))
+    place.ensureCalm()
     if (pending !== undefined) throw new Error('it is not pending any more')
     counts.passed++
     outcome = `passed: ${kind}, ${name}${seen === undefined ? '' : `: ${seen}`}`

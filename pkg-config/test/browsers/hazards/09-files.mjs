@@ -95,16 +95,18 @@ async function flip(file, size, part) {
   await handle.close()
 }
 
+/** Where Chromium keeps IndexedDB, and where Firefox keeps that of an origin. */
+const FOLDER = /(Default.IndexedDB|hazard.*idb)\b/
+
 /** The largest file in which IndexedDB lies. */
 async function largest(profile) {
-  const folder = join(profile, 'Default', 'IndexedDB')
-  const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((one) => one.isFile())
-  const sizes = await Promise.all(
-    files.map(async ({ parentPath, path, name }) => {
-      const file = join(parentPath ?? path, name)
-      return { file, size: (await stat(file)).size }
-    }),
-  )
-  ensure(sizes.length > 0, `there is nothing in ${folder}`)
+  const all = await readdir(profile, { recursive: true })
+  const sizes = []
+  for (const name of all.filter((name) => FOLDER.test(name))) {
+    const file = join(profile, name)
+    const { size, isFile } = await stat(file).then((stats) => ({ size: stats.size, isFile: stats.isFile() }))
+    if (isFile) sizes.push({ file, size })
+  }
+  ensure(sizes.length > 0, `IndexedDB is not in ${profile}`)
   return sizes.sort((one, other) => other.size - one.size)[0]
 }
