@@ -8,7 +8,7 @@
 // file. Node 20 has no client for WebSockets; a pipe needs none.
 
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -60,7 +60,8 @@ export class Chromium {
     this.store = store
     this.folder = folder
     this.keepsProfile = keepsProfile
-    this.can = ['freeze', 'crash', 'say why a page was not kept', 'damage a profile', 'set a quota', 'clear', 'be private']
+    /** What hazards may need and not every browser has. */
+    this.can = ['freeze', 'crash', 'damage a profile', 'set a quota', 'clear', 'be private']
     this.last = 0
     this.waiting = new Map()
     this.sessions = new Map()
@@ -68,6 +69,11 @@ export class Chromium {
     // It complains of much that a machine without a screen does not have.
     this.child = spawn(program, words, { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'], detached: true })
     this.ended = new Promise((resolve) => this.child.once('exit', resolve))
+    this.onExit = () => {
+      this.kill()
+      if (!keepsProfile) rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
+    }
+    process.on('exit', this.onExit)
     this.ended.then(() => this.fail(new Error('chromium has ended')))
     this.pipe = this.child.stdio[3]
     this.pipe.on('error', () => {})
@@ -150,7 +156,8 @@ export class Chromium {
       this.kill()
       await this.ended
     }
-    await this.clean()
+    process.off('exit', this.onExit)
+    if (!this.keepsProfile) await rm(this.folder, { recursive: true, force: true, maxRetries: 20 })
   }
 
   /** Ends it at once, with all its processes. */
@@ -160,10 +167,6 @@ export class Chromium {
     } catch {
       // It has ended.
     }
-  }
-
-  async clean() {
-    if (!this.keepsProfile) await rm(this.folder, { recursive: true, force: true, maxRetries: 20 })
   }
 }
 

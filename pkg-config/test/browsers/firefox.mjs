@@ -7,7 +7,7 @@
 // *Why not WebDriver BiDi.* It needs a client for WebSockets, which Node 20 does not have.
 
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -40,7 +40,7 @@ export class Firefox {
     if (program === undefined) throw new Error('firefox-esr is missing; install it with: sudo apt-get install firefox-esr')
     const folder = profile ?? (await mkdtemp(join(tmpdir(), 'brooklet-firefox-')))
     await mkdir(folder, { recursive: true })
-    const lines = Object.entries(PREFERENCES).map((words) => `user_pref(${words.map((word) => JSON.stringify(word)).join()});`)
+    const lines = Object.entries(PREFERENCES).map((words) => `user_pref(${JSON.stringify(words).slice(1, -1)});`)
     await writeFile(join(folder, 'user.js'), lines.join('\n'))
     await rm(join(folder, 'MarionetteActivePort'), { force: true })
     const browser = new Firefox(program, folder, profile !== undefined)
@@ -64,6 +64,11 @@ export class Firefox {
     const env = { ...process.env, HOME: folder }
     this.child = spawn(program, words, { stdio: 'ignore', detached: true, env })
     this.ended = new Promise((resolve) => this.child.once('exit', resolve))
+    this.onExit = () => {
+      this.kill()
+      if (!keepsProfile) rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
+    }
+    process.on('exit', this.onExit)
     this.ended.then(() => this.fail(new Error('firefox has ended')))
   }
 
@@ -184,6 +189,7 @@ export class Firefox {
       await this.ended
     }
     this.socket?.destroy()
+    process.off('exit', this.onExit)
     if (!this.keepsProfile) await rm(this.folder, { recursive: true, force: true, maxRetries: 20 })
   }
 
@@ -230,8 +236,9 @@ class Tab {
   async evaluate(expression) {
     const script = `
       const [expression, done] = arguments
-      const told = (key) => (value) => done(JSON.stringify({ [key]: key === 'error' ? String(value?.stack ?? value) : value }))
-      window.eval('(async () => await ' + expression + ')()').then(told('value'), told('error'))`
+      const told = (value) => done(JSON.stringify({ value }))
+      const failed = (error) => done(JSON.stringify({ error: error + '\\n' + error?.stack }))
+      window.eval('(async () => await ' + expression + ')()').then(told, failed)`
     const { value } = await this.here(() => {
       return this.browser.send('WebDriver:ExecuteAsyncScript', { script, args: [expression] })
     })

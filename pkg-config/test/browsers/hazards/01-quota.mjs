@@ -42,7 +42,8 @@ export default [
     async run(place) {
       await place.quota(QUOTA)
       const tab = await full(place)
-      const trimmed = await tab.run(() => outcome(database.call(['XTRIM', 's', 'MAXLEN', '1'], { durability: 'applied' })))
+      const trim = () => outcome(database.call(['XTRIM', 's', 'MAXLEN', '1'], { durability: 'applied' }))
+      const trimmed = await tab.run(trim)
       same(trimmed.error, undefined, 'the error of trimming')
     },
   },

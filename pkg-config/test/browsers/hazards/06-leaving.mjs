@@ -3,7 +3,7 @@
 import { added, count, ensure, fails, includes, opened, same } from '../place.mjs'
 
 /** How often a page is left, and how many entries are under way then. */
-const TRIES = 10
+const TRIES = 6
 const UNDER_WAY = 20
 
 export default [
@@ -33,14 +33,27 @@ export default [
       same(await next.run(() => numbers()), count(1, 20), 'what is there')
     },
   },
-  {
-    name: 'leaving: entries that were not awaited when the page went elsewhere',
-    run: (place) => notAwaited(place, (tab) => tab.goto(place.at('elsewhere.html'))),
-  },
-  {
-    name: 'leaving: entries that were not awaited when the tab was closed',
-    run: (place) => notAwaited(place, (tab) => tab.close()),
-  },
+  ...[10, 20_000].flatMap((bytes) => [
+    {
+      name: `leaving: entries of ${bytes} bytes that were not awaited when the page went elsewhere`,
+      run: (place) =>
+        notAwaited(place, bytes, async (tab, ...words) => {
+          await tab.begin((...words) => {
+            add(...words)
+            location = '/elsewhere.html'
+          }, ...words)
+        }),
+    },
+    {
+      name: `leaving: entries of ${bytes} bytes that were not awaited when the tab was closed`,
+      run: (place) =>
+        notAwaited(place, bytes, async (tab, ...words) => {
+          // One right after the other.
+          const begun = tab.begin((...words) => add(...words), ...words)
+          await Promise.all([begun.catch(() => {}), tab.close()])
+        }),
+    },
+  ]),
 ]
 
 /** Leaves a page and goes back to it. */
@@ -70,7 +83,7 @@ async function back(place, meanwhile) {
 }
 
 /** Leaves pages while entries are under way, and counts how many of them are there afterwards. */
-async function notAwaited(place, leave) {
+async function notAwaited(place, bytes, leave) {
   let survived = 0
   let whole = 0
   for (let at = 0; at < TRIES; at++) {
@@ -78,8 +91,7 @@ async function notAwaited(place, leave) {
     await opened(tab, { wait: true })
     const before = await tab.run(() => numbers())
     await added(tab, before.length + 1, before.length + 5)
-    await tab.begin((from, to) => void add(from, to), before.length + 6, before.length + 5 + UNDER_WAY)
-    await leave(tab)
+    await leave(tab, before.length + 6, before.length + 5 + UNDER_WAY, bytes)
     const next = await place.tab()
     await opened(next, { wait: true })
     const after = await next.run(() => numbers())

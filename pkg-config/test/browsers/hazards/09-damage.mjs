@@ -121,7 +121,8 @@ function damaged(what, { damage, error = 'CorruptError', words, how = SALVAGE, s
       await tab.run(damage)
       const told = await refused(tab, error, words)
       for (const other of [SALVAGE, ACCEPT]) {
-        if (other !== how) fails(await tab.run((other) => begin(other), other), error, words, `opening with ${JSON.stringify(other)}`)
+        if (other === how) continue
+        fails(await tab.run((how) => begin(how), other), error, words, `opening with ${JSON.stringify(other)}`)
       }
       if (how !== null) await accepted(tab, how, salvaged)
       return told

@@ -57,13 +57,10 @@ async function damage(place, act, places = PLACES) {
 
 async function withBrowser(place, profile, act) {
   const browser = await place.start(profile)
-  const kill = () => browser.kill()
-  process.on('exit', kill)
   try {
     return await act(await browser.tab(place.at()))
   } finally {
     await browser.end()
-    process.off('exit', kill)
   }
 }
 
@@ -72,7 +69,7 @@ async function look(tab) {
   let first = await tab.run(() => begin())
   // The browser may notice damage while it is used, and repair what it can when it is opened again.
   for (let at = 1; at < OPENINGS && first.error === 'StorageError'; at++) first = await tab.run(() => begin())
-  if (first.error === 'StorageError') return 'StorageError, for ever'
+  if (first.error === 'StorageError') return unwritable(tab)
   if (first.error === undefined) {
     same(await tab.run(() => numbers()), count(1, ENTRIES), 'what is there without a word')
     await added(tab, 1001, 1010)
@@ -85,6 +82,17 @@ async function look(tab) {
   const left = await tab.run(() => numbers())
   same(left, count(1, left.length), 'what is left')
   return `${first.error}, and ${left.length} of ${ENTRIES} are left`
+}
+
+/** A storage that cannot be written to any more is refused, can be looked at, and is usable when it was destroyed. */
+async function unwritable(tab) {
+  const shown = await tab.run(() => begin({ readOnly: true, onDataLoss: 'accept', onCorruption: 'salvage' }))
+  const seen = shown.error ?? `${(await tab.run(() => numbers())).length} of ${ENTRIES} entries`
+  await tab.run(() => database.close())
+  same(await tab.run(() => outcome(indexedDb('events').destroy())), {}, 'destroying it')
+  await opened(tab)
+  await added(tab, 1, 10)
+  return `StorageError until it is destroyed, and ${seen} for who only looks`
 }
 
 async function flip(file, size, part) {

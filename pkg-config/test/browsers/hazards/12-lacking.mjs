@@ -38,7 +38,8 @@ export default [
 async function works(place, open, names) {
   const [tab, other] = [await open(), await open()]
   for (const one of [tab, other]) {
-    same(await one.run((names) => names.filter((name) => lookUp(name) !== undefined), names), [], 'what is there all the same')
+    const there = await one.run((names) => names.filter((name) => lookUp(name) !== undefined), names)
+    same(there, [], 'what is there all the same')
   }
   await opened(tab)
   await added(tab, 1, 20)

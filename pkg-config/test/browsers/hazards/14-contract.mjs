@@ -5,7 +5,7 @@ import { ensure } from '../place.mjs'
 /** What it does not keep to, with the reason. */
 const EXCEPTIONS = {
   'a page has one chunk at least, and ends when it has bytesMax bytes':
-    'it reads as many chunks as would fill the page if they were as long as can be, and "about as many" is what is promised',
+    'it reads as many as would fill the page if they were as long as can be; "about as many" is what is promised',
 }
 
 /** Random histories are long. */

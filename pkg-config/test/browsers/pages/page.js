@@ -24,7 +24,7 @@ async function outcome(promise, of = (value) => value) {
   }
 }
 
-/** Adds entries with the numbers from one to another, all at once, and tells which were acknowledged, and what failed. */
+/** Adds entries with the numbers from one to another, all at once, and tells which were acknowledged. */
 async function add(from, to, bytes = 0, options = {}) {
   const stream = database.stream('s')
   const padding = bytes === 0 ? [] : [['x', noise(bytes)]]
@@ -62,7 +62,7 @@ function raw() {
   })
 }
 
-/** Does something in a transaction of its own on what is stored, and gives the result of the request it returns. */
+/** Does something in a transaction of its own on what is stored, and gives the result of its request. */
 async function stored(store, work) {
   const connection = await raw()
   const transaction = connection.transaction(store, 'readwrite')
@@ -105,4 +105,5 @@ async function witness() {
   }
 }
 
-Object.assign(globalThis, { change, flip, witness, open, indexedDb, begin, outcome, add, numbers, until, noise, raw, stored })
+Object.assign(globalThis, { open, indexedDb, begin, outcome, add, numbers, until, noise })
+Object.assign(globalThis, { raw, stored, change, flip, witness })
