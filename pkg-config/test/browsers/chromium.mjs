@@ -61,7 +61,7 @@ export class Chromium {
     this.folder = folder
     this.keepsProfile = keepsProfile
     /** What hazards may need and not every browser has. */
-    this.can = ['freeze', 'crash', 'damage a profile', 'set a quota', 'clear', 'be private']
+    this.can = ['freeze', 'crash', 'damage a profile', 'set a quota', 'clear', 'be private', 'serve with modules']
     this.last = 0
     this.waiting = new Map()
     this.sessions = new Map()
@@ -138,11 +138,6 @@ export class Chromium {
     await this.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: bytes }, this.anySession())
   }
 
-  /** The bytes that an origin takes, and may take. */
-  async usage(origin) {
-    return this.send('Storage.getUsageAndQuota', { origin }, this.anySession())
-  }
-
   anySession() {
     return this.sessions.keys().next().value
   }
@@ -176,9 +171,7 @@ class Tab {
     this.browser = browser
     this.target = target
     this.session = session
-    /** What happened that nobody has waited for yet. */
     this.listeners = []
-    this.isGone = false
     /** Why a page could not be kept for going back to it, as the browser says. */
     this.notKept = []
     /** What nobody has caught in its pages. */
@@ -197,7 +190,6 @@ class Tab {
       const { exception, text } = params.exceptionDetails
       this.uncaught.push(exception?.description ?? text)
     }
-    if (method === 'Inspector.targetCrashed' || method === 'ended') this.isGone = true
     for (const listener of [...this.listeners]) listener(method, params)
   }
 
@@ -276,11 +268,5 @@ class Tab {
   async close() {
     await this.browser.send('Target.closeTarget', { targetId: this.target })
     this.browser.sessions.delete(this.session)
-  }
-
-  /** A picture of the page, as PNG. */
-  async picture() {
-    const { data } = await this.send('Page.captureScreenshot', { format: 'png' })
-    return Buffer.from(data, 'base64')
   }
 }

@@ -29,10 +29,6 @@ export class Place {
     return this.browser.quota(this.origin, bytes)
   }
 
-  usage() {
-    return this.browser.usage(this.origin)
-  }
-
   /** Fails if something was not caught in a page. */
   ensureCalm() {
     const [first] = this.tabs.flatMap(({ uncaught }) => uncaught)

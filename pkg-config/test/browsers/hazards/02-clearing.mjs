@@ -49,6 +49,24 @@ export default [
     },
   },
   {
+    name: 'clearing: whoever only reads is told, and so is whoever asks for everything to be durable',
+    needs: ['clear'],
+    pending: 'it is noticed when something is written: until then sync() and close() succeed',
+    async run(place) {
+      const tab = await begun(place)
+      await tab.run(async () => {
+        const connection = await raw()
+        globalThis.closed = new Promise((resolve) => (connection.onclose = resolve))
+      })
+      await place.clear()
+      await tab.run(() => closed.then(() => {}))
+      const synced = await tab.run(() => outcome(database.sync()))
+      ensure(synced.error !== undefined, 'sync() says that everything is durable')
+      const read = await tab.run(() => outcome(database.stream('s').length()))
+      ensure(read.error !== undefined, 'reading goes on as if nothing had happened')
+    },
+  },
+  {
     name: 'clearing: while many writes are under way nobody is told that they are stored and finds them gone',
     needs: ['clear'],
     async run(place) {

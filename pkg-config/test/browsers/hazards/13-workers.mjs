@@ -6,6 +6,7 @@ const EXPECTED = { numbers: Array.from({ length: 20 }, (_, at) => at + 1), close
 
 export default ['dedicated', 'shared', 'service'].map((kind) => ({
   name: `workers: a ${kind} worker has a database`,
+  needs: kind === 'service' ? ['serve with modules'] : [],
   async run(place) {
     const tab = await place.tab()
     const told = await tab.run(async (kind) => {
