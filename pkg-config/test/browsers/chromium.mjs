@@ -62,6 +62,7 @@ export class Chromium {
     this.keepsProfile = keepsProfile
     /** What hazards may need and not every browser has. */
     this.can = ['freeze', 'crash', 'damage a profile', 'set a quota', 'clear', 'be private', 'serve with modules']
+    if (store === 'leveldb') this.can.push('lose a large value')
     this.last = 0
     this.waiting = new Map()
     this.sessions = new Map()
