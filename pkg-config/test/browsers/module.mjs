@@ -20,11 +20,12 @@ export function buildRawStorage(root) {
     execFileSync('cargo', words, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
   }
   const crate = ['-p', 'brooklet-web', '--crate-type', 'cdylib', '--features', 'raw-storage', '--target', TARGET]
-  cargo('rustc', '--quiet', '--locked', ...crate)
+  cargo('rustc', '--quiet', '--locked', '--release', ...crate)
   const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target')
-  const module = join(target, TARGET, 'debug', 'brooklet_web.wasm')
+  const module = join(target, TARGET, 'release', 'brooklet_web.wasm')
   // The profile in which `cargo xtask` builds it, too: it takes minutes, once.
-  const bindgen = ['run', '--quiet', '--locked', '--profile', 'bindgen', '-p', 'brooklet-bindgen', '--bin', 'wasm-bindgen']
-  cargo(...bindgen, '--', module, '--target', 'web', '--no-typescript', '--out-dir', folder, '--out-name', 'raw')
+  const options = ['--target', 'web', '--no-typescript', '--out-dir', folder, '--out-name', 'raw']
+  const bindgen = ['-p', 'brooklet-bindgen', '--bin', 'wasm-bindgen', '--', module]
+  cargo('run', '--quiet', '--locked', '--profile', 'bindgen', ...bindgen, ...options)
   if (!existsSync(join(folder, 'raw.js'))) throw new Error(`wasm-bindgen wrote no raw.js into ${folder}`)
 }
