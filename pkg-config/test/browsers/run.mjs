@@ -16,7 +16,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { CHROMIUM_STORES, Chromium } from './chromium.mjs'
 import { Firefox } from './firefox.mjs'
-import { buildRawStorage, rawStorage } from './module.mjs'
+import { rawStorage } from './module.mjs'
 import { Place } from './place.mjs'
 import { serve } from './server.mjs'
 import { within } from './waiting.mjs'
@@ -38,6 +38,7 @@ if (given.store !== undefined && !CHROMIUM_STORES.includes(given.store)) {
 }
 if (!existsSync(join(packageFolder, 'dist', 'index.js'))) throw new Error('there is no package yet: node build.mjs')
 const hazards = await load()
+for (const { prepare } of hazards) prepare?.(root)
 const folders = { package: join(packageFolder, 'dist'), pages: join(here, 'pages'), raw: rawStorage(root) }
 const server = await serve(folders)
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
@@ -93,7 +94,6 @@ async function runOne(browser, kind, start, { name, run, needs = [], ...hazard }
   const begun = performance.now()
   const place = new Place(browser, server.port, `hazard-${at}.localhost`)
   place.start = start
-  place.buildRawStorage = () => buildRawStorage(root)
   let outcome
   try {
     const seen = await within(HAZARD_MS, `the end of '${name}'`, run(place))

@@ -1,5 +1,6 @@
 // The contract that every storage keeps to.
 
+import { buildRawStorage } from '../module.mjs'
 import { ensure } from '../place.mjs'
 
 /** What it does not keep to, with the reason. */
@@ -14,8 +15,8 @@ const LIMIT_MS = 170_000
 export default [
   {
     name: 'contract: the storage in IndexedDB keeps to it',
+    prepare: buildRawStorage,
     async run(place) {
-      place.buildRawStorage()
       const tab = await place.tab('contract.html')
       const outcomes = await tab.evaluate('check()', 'the contract suite', LIMIT_MS)
       const failed = outcomes.filter(({ name, failure }) => failure !== undefined && !(name in EXCEPTIONS))
