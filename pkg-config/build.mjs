@@ -104,7 +104,7 @@ function factory(glue) {
   const call = /^ {8}(?:const ret = )?wasm\.door_(\w+)\((?:this\.__wbg_ptr)?(?:(?:, )?\w+)*\);$/gm
   const names = [...door.matchAll(call)]
   const expected =
-    'advance answer answered call cancel close configure drive durability exec flush hold names new open ' +
+    'abandon advance answer answered call cancel close configure drive durability exec flush hold names new open ' +
     'open_idb released room statistics store take'
   if (names.map(([, name]) => name).sort().join(' ') !== expected || /FromWasm|ToWasm|addHeapObject/.test(door)) {
     throw new Error("the door's methods are not what they were: door.ts and build.mjs have to follow.")

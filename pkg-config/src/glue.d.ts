@@ -34,6 +34,7 @@ declare module 'brooklet-glue' {
     | 'configure'
     | 'names'
     | 'statistics'
+    | 'abandon'
     | 'answered'
     | 'drive'
     | 'hold'

@@ -284,6 +284,8 @@ export class Stored {
     this.onEnd_()
     if (this.engine_.door_ === this.door_) this.engine_.end_(reason)
     else this.engine_.timer_.set_(Infinity, false)
+    // Nothing of it would be dropped with the instance.
+    quietly(() => this.door_.enter_('abandon'))
     this.door_.drop_()
   }
 }

@@ -105,7 +105,6 @@ const BROKEN = {
     ),
   'the quarantine is read': () => changed(writing((batch) => ({ ...batch, quarantineFrom: null }))),
   'bytesMax is not heeded': () => changed((inner) => ({ readLog: (from) => inner.readLog(from, Infinity) })),
-  'pages have one chunk': () => changed((inner) => ({ readLog: (from) => inner.readLog(from, 0) })),
   'with bytesMax 0 nothing is read': () =>
     changed((inner) => ({ readLog: (from, max) => (max === 0 ? [] : inner.readLog(from, max)) })),
   'the first sequence stays': () =>

@@ -113,6 +113,11 @@ impl Door {
         self.tell();
     }
 
+    /// Lets go of the storage at once, whatever is not stored.
+    pub fn abandon(&mut self) {
+        self.host.abandon();
+    }
+
     /// Writes how it is stored as a reply, and why it has ended, if it has.
     pub fn durability(&mut self) {
         write_durability(&self.host, &mut self.reply);

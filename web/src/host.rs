@@ -213,6 +213,13 @@ impl Host {
         }
     }
 
+    /// Lets go of the storage at once, whatever is not stored.
+    pub fn abandon(&mut self) {
+        if let Some(pump) = &mut self.pump {
+            pump.abandon();
+        }
+    }
+
     /// What is to be told about how it is stored; none if it is not.
     pub fn durability(&self) -> Option<Durability<'_>> {
         self.pump.as_ref().map(Pump::durability)

@@ -79,16 +79,20 @@ const CHECKS: Record<string, Check> = {
 
   'a page has one chunk at least, and ends when it has bytesMax bytes': async (probe) => {
     const { connection } = await nineChunks(probe)
-    const count = async (from: number, bytesMax: number) =>
-      (await probe.answer(connection.readLog(from, bytesMax))).map(([sequence]) => sequence)
-    ensureSame(await count(1, 0), [1], 'with bytesMax 0')
-    ensureSame(await count(3, 0), [3], 'with bytesMax 0 from 3')
-    ensureSame(await count(1, 1), [1], 'with bytesMax 1')
-    ensureSame(await count(1, 100), [1], 'with bytesMax 100')
-    ensureSame(await count(1, 101), [1, 2], 'with bytesMax 101')
-    ensureSame(await count(2, 300), [2, 3, 4], 'with bytesMax 300')
-    ensureSame(await count(9, 1e9), [9], 'at the end')
-    ensureSame(await count(10, 0), [], 'behind the end')
+    /** A page may be shorter than it has to be, if it has a chunk. */
+    const look = async (from: number, bytesMax: number, longest: number[]) => {
+      const page = (await probe.answer(connection.readLog(from, bytesMax))).map(([sequence]) => sequence)
+      const expected = longest.slice(0, Math.max(page.length, 1))
+      ensureSame(page, expected, `chunks from ${from} with bytesMax ${bytesMax}`)
+    }
+    await look(1, 0, [1])
+    await look(3, 0, [3])
+    await look(1, 1, [1])
+    await look(1, 100, [1])
+    await look(1, 101, [1, 2])
+    await look(2, 300, [2, 3, 4])
+    await look(9, 1e9, [9])
+    await look(10, 0, [])
   },
 
   'a chunk that is there is replaced': async (probe) => {

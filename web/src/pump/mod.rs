@@ -230,6 +230,13 @@ impl Pump {
         }
     }
 
+    /// Lets go of the storage, whatever is not stored.
+    pub(crate) fn abandon(&mut self) {
+        if !matches!(self.stage, Stage::Ended(_)) {
+            self.end(End::Closed);
+        }
+    }
+
     /// The time that commands see; see [`Store::clock`].
     pub(crate) fn clock(&mut self, now_ms: u64) -> u64 {
         match &mut self.stage {
@@ -557,7 +564,7 @@ fn misconf(refusal: Refusal) -> &'static [u8] {
     match refusal {
         Refusal::Failing(StorageFault::Quota) => {
             b"MISCONF there is no room to store what is written: writes are refused until there is. Nothing is lost; \
-              make room, deleting works"
+              make room elsewhere in this origin, or on this disk"
         }
         Refusal::Failing(_) => {
             b"MISCONF the storage fails: writes are refused until it works again, which is tried all the time. Nothing \
