@@ -40,7 +40,7 @@ export default [
       }, ms)
       same(await passing(9_000), [], 'what is told after 9 s')
       const [event] = await passing(2_000)
-      ensure(event?.includes('did not answer in time'), `what is told after 11 s: ${event}`)
+      ensure(event?.includes('there was no answer in time'), `what is told after 11 s: ${event}`)
       await tab.run(() => {
         isSilent = false
         now += 10_000
