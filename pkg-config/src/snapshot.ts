@@ -12,6 +12,7 @@
 // names and times.
 
 import type { Name } from '../types/index.js'
+import { concatenate } from './bytes.js'
 import type { Engine } from './engine.js'
 import { CorruptError } from './errors.js'
 import { isBytes } from './options.js'
@@ -148,11 +149,5 @@ async function collect(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array> 
   } else {
     for await (const piece of source) take(piece)
   }
-  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    all.set(piece, at)
-    at += piece.length
-  }
-  return all
+  return concatenate(pieces)
 }

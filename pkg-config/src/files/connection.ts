@@ -19,10 +19,11 @@
 import * as fs from 'node:fs'
 import type { Awaitable, StorageBatch, StorageConnection, StoredBytes } from '../../types/storage.js'
 import { gone } from '../failures.js'
+import { concatenate } from '../bytes.js'
 import { codeOf, create, type Directory, sync, syncNames, writeAll } from './directory.js'
 import { Fence } from './fence.js'
 import { CHUNK, encode, FRAME_BYTES } from './frame.js'
-import { concatenate, encodePart, encodeSegment, Log, type Older, type Place } from './log.js'
+import { encodePart, encodeSegment, Log, type Older, type Place } from './log.js'
 
 const SEQUENCE_MAX = Number.MAX_SAFE_INTEGER
 

@@ -30,6 +30,7 @@
 
 import * as fs from 'node:fs'
 import type { StoredBytes } from '../../types/storage.js'
+import { concatenate } from '../bytes.js'
 import { codeOf, type Directory, tolerantly } from './directory.js'
 import { CHUNK, checkOf, decode, encode, FRAME_BYTES, type Frame, HEAD, MANIFEST, PART, PART_END } from './frame.js'
 
@@ -257,18 +258,6 @@ export function encodeSegment(
   const text = ENCODER.encode(JSON.stringify({ version: VERSION, ...root, hasManifest: manifest !== null }))
   const size = behind.reduce((sum, { length }) => sum + length, FRAME_BYTES + text.length)
   return concatenate([encode(HEAD, salt, text, 0, size), ...behind])
-}
-
-/** Pieces, one behind the other. */
-export function concatenate(pieces: readonly Uint8Array[]): Uint8Array {
-  if (pieces.length === 1) return pieces[0]!
-  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    whole.set(piece, at)
-    at += piece.length
-  }
-  return whole
 }
 
 /** A record of a part, or of its end. */
