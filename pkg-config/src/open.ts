@@ -5,7 +5,7 @@ import { OpeningDatabase } from './database.js'
 import { Door, LIMITS } from './door.js'
 import { Engine } from './engine.js'
 import { read, refuse } from './options.js'
-import { STEAL, Stored } from './stored.js'
+import { Stored } from './stored.js'
 
 /** What only a database has that is stored. */
 const STORAGE_OPTIONS = 'fsync readOnly wait steal onCorruption onDataLoss'
@@ -16,7 +16,7 @@ const NEVER = 2
 const READ_ONLY = 4
 const SALVAGE = 8
 const ACCEPT = 16
-// STEAL is 32.
+const STEAL = 32
 
 /** Opens a database with the module that `load` gets. */
 export function openWith(given: OpenOptions | undefined, load: () => Promise<WebAssembly.Module>): OpeningDatabase {
@@ -39,7 +39,9 @@ export function openWith(given: OpenOptions | undefined, load: () => Promise<Web
   const lockWaitMs = wait === true ? Infinity : Number(wait ?? 0)
   const open = async (engine: Engine) => {
     const door = new Door(await loaded, limits)
-    engine.stored_ = new Stored(engine, door, storage, options, lockWaitMs)
+    // An engine that failed lets go of nothing of IndexedDB.
+    const isAgain = 'indexedDb' in storage && engine.restarts_.length > 0
+    engine.stored_ = new Stored(engine, door, storage, isAgain ? options | STEAL : options, lockWaitMs)
     return engine.stored_.opened_
   }
   return new OpeningDatabase(new Engine(open, clock))

@@ -19,9 +19,6 @@ import { ClosedError, EngineError, EngineRestartedError, STORAGE_ERRORS, Storage
 import { StorageLink } from './link.js'
 import { nothing, quietly, readPlain, unawaited } from './shapes.js'
 
-/** A flag of the door's; see open.ts. */
-export const STEAL = 32
-
 /** Levels, as the door counts them. */
 export const APPLIED = -1
 export const USUAL = 0
@@ -102,9 +99,7 @@ export class Stored {
     door.Failure_ = EngineRestartedError
     door.onFailure_ = (failure) => this.fail_(failure)
     if ('indexedDb' in storage) {
-      // An engine that failed lets go of nothing.
-      const isAgain = engine.restarts_.length > 0
-      door.openIndexedDb_(this.link_, storage.indexedDb, isAgain ? options | STEAL : options, lockWaitMs)
+      door.openIndexedDb_(this.link_, storage.indexedDb, options, lockWaitMs)
     } else {
       door.open_(this.link_, ...this.link_.traits_(), options, lockWaitMs)
     }
