@@ -20,7 +20,7 @@ declare module 'brooklet-glue' {
   /** What the module calls; wasm/src/storage.rs describes each. */
   export interface Client {
     soon(atOnce: boolean): void
-    ask(number: number, at: number, count: number): number
+    ask(number: number, at: number): number
     answer(number: number, address: number): void
   }
 

@@ -81,8 +81,8 @@ export class StorageLink {
     else nextTask(drive)
   }
 
-  ask(number: number, at: number, count: number): number {
-    const answer = this.ask_(new Request(this.door_, at, count), (answer) => {
+  ask(number: number, at: number): number {
+    const answer = this.ask_(new Request(this.door_, at), (answer) => {
       if (this.isOver_) return
       this.answers_.set(number, answer)
       quietly(() => this.door_.enter_('answered', number, answer.length))
@@ -178,13 +178,13 @@ export class StorageLink {
 
 /** A request that is being read. */
 class Request {
-  bytes_of_: Uint8Array
+  memory_: Uint8Array
   view_: DataView
   at_: number
 
-  constructor(door: Door, at: number, _count: number) {
-    this.bytes_of_ = door.memory_()
-    this.view_ = new DataView(this.bytes_of_.buffer)
+  constructor(door: Door, at: number) {
+    this.memory_ = door.memory_()
+    this.view_ = new DataView(this.memory_.buffer)
     this.at_ = at
   }
 
@@ -208,7 +208,7 @@ class Request {
 
   bytes_(): Uint8Array {
     const at = this.word_()
-    return this.bytes_of_.slice(at, at + this.word_())
+    return this.memory_.slice(at, at + this.word_())
   }
 
   values_(): [number, Uint8Array][] {

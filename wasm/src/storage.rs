@@ -53,7 +53,7 @@ extern "C" {
     fn soon(this: &Client, at_once: bool);
     /// Asks its storage. Returns how many bytes the answer has; less than 0 if it comes later.
     #[wasm_bindgen(method)]
-    fn ask(this: &Client, number: f64, words: *const u32, count: usize) -> f64;
+    fn ask(this: &Client, number: f64, words: *const u32) -> f64;
     /// Writes the answer that it has.
     #[wasm_bindgen(method)]
     fn answer(this: &Client, number: f64, address: *mut u8);
@@ -172,7 +172,7 @@ impl Storage for ClientStorage {
         }
         self.last_number += 1;
         let number = self.last_number;
-        let bytes = self.client.ask(number as f64, self.words.as_ptr(), self.words.len());
+        let bytes = self.client.ask(number as f64, self.words.as_ptr());
         if bytes < 0.0 {
             self.unanswered.0.borrow_mut().push((number, question));
         } else {
