@@ -1,21 +1,6 @@
 import type { OpenOptions, Opening } from './index.js'
 
-export type * from './index.js'
-export {
-  ClosedError,
-  CorruptError,
-  DataLossError,
-  EngineError,
-  EngineRestartedError,
-  FencedError,
-  FormatTooNewError,
-  LockedError,
-  RedisError,
-  StorageBusyError,
-  StorageError,
-  StorageFullError,
-  memory,
-} from './index.js'
+export * from './index.js'
 
 /** Where the engine's module comes from: an address, a response, the bytes, or a compiled module. */
 export type WasmSource = string | URL | Response | PromiseLike<Response> | BufferSource | WebAssembly.Module
@@ -27,7 +12,7 @@ export interface SlimOptions extends OpenOptions {
 }
 
 /**
- * Opens an empty database in memory, with an engine of its own.
+ * Opens a database, with an engine of its own: in memory, and empty; or as it is stored, if a storage is given.
  *
  * @throws {TypeError} at once, if an option is wrong.
  */
