@@ -12,19 +12,12 @@ import { existsSync, rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { CHROMIUM_ARGUMENTS } from '../support/chromium.mjs'
+import { killGroup } from './processes.mjs'
 import { within } from './waiting.mjs'
 
-/** As in xtask/src/web.rs. */
 const ARGUMENTS = [
-  '--headless=new',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--disable-dev-shm-usage',
+  ...CHROMIUM_ARGUMENTS,
   '--remote-debugging-pipe',
   // A page from there is no secure context.
   '--host-resolver-rules=MAP insecure.test 127.0.0.1',
@@ -158,11 +151,7 @@ export class Chromium {
 
   /** Ends it at once, with all its processes. */
   kill() {
-    try {
-      process.kill(-this.child.pid, 'SIGKILL')
-    } catch {
-      // It has ended.
-    }
+    killGroup(this.child)
   }
 }
 

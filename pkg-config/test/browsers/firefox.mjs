@@ -12,6 +12,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { killGroup } from './processes.mjs'
 import { within } from './waiting.mjs'
 
 const BROWSER_MS = 90_000
@@ -197,11 +198,7 @@ export class Firefox {
 
   /** Ends it at once, with all its processes. */
   kill() {
-    try {
-      process.kill(-this.child.pid, 'SIGKILL')
-    } catch {
-      // It has ended.
-    }
+    killGroup(this.child)
   }
 }
 

@@ -4,19 +4,12 @@ import { spawn, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
+import { CHROMIUM_ARGUMENTS } from '../support/chromium.mjs'
 import { disown, familyOf, lookAt, own, processes, signal } from './processes.mjs'
 import { until } from './until.mjs'
 
 const ARGUMENTS = [
-  '--headless=new',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--disable-dev-shm-usage',
+  ...CHROMIUM_ARGUMENTS,
   '--remote-debugging-port=0',
 ]
 
