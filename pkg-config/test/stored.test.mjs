@@ -213,13 +213,17 @@ test('what failed is tried again although nobody calls', wait, async (t) => {
   await adding
 })
 
-test('thousands who wait to add are run in order, and no stack grows', wait, async (t) => {
+/** A database of which nothing is written, and a value of which eight are too much. */
+async function heldBack(t) {
   const [storage, control] = slow()
   const db = await database(t, { storage })
-  const stream = db.stream('s')
   await db.flush()
   control.isHeld = true
-  const value = 'x'.repeat(1 << 20)
+  return { db, stream: db.stream('s'), control, value: 'x'.repeat(1 << 20) }
+}
+
+test('thousands who wait to add are run in order, and no stack grows', wait, async (t) => {
+  const { stream, control, value } = await heldBack(t)
   const adding = Array.from({ length: 9 }, () => stream.add({ value }))
   for (let at = 0; at < 20_000; at++) adding.push(stream.add({ at }))
   control.isHeld = false
@@ -248,12 +252,7 @@ test('what a storage gives that makes no sense is told', wait, async () => {
 })
 
 test('whoever adds waits while too much waits to be written', wait, async (t) => {
-  const [storage, control] = slow()
-  const db = await database(t, { storage })
-  const stream = db.stream('s')
-  await db.flush()
-  control.isHeld = true
-  const value = 'x'.repeat(1 << 20)
+  const { db, stream, control, value } = await heldBack(t)
   const adding = []
   for (let at = 0; at < 40; at++) adding.push(stream.add({ at, value }))
   const applied = await db.call(['XLEN', 's'], { durability: 'applied' })
