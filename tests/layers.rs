@@ -74,8 +74,9 @@ const WASM_LAYERS: &[(&str, &[&[&str]])] = &[
     ("answer", &[]),
     ("request", &[]),
     ("options", &[]),
+    ("report", &[]),
     ("storage", &[]),
-    ("door", &[&["answer", "request", "options", "storage"]]),
+    ("door", &[&["answer", "request", "options", "report", "storage"]]),
     ("tests", &[&["door", "options"]]),
 ];
 

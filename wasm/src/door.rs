@@ -1,4 +1,4 @@
-//! The exports: one object, a dozen methods.
+//! The exports: one object, some twenty methods.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -14,7 +14,8 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::throw_str;
 
 use crate::answer::Answer;
-use crate::options::{configured, storage_options, storage_traits, write_durability, write_statistics};
+use crate::options::{configured, storage_options, storage_traits};
+use crate::report::{write_durability, write_statistics};
 use crate::request::{Misfit, with_batch, with_words};
 use crate::storage::{Client, ClientStorage, Notified, Unanswered};
 

@@ -24,6 +24,7 @@ extern crate alloc;
 mod answer;
 mod door;
 mod options;
+mod report;
 mod request;
 mod storage;
 #[cfg(all(test, target_arch = "wasm32"))]

@@ -1,17 +1,14 @@
-//! The few options of a door, and what it counts.
+//! The few options of a door.
 //!
-//! *Design.* Options come as numbers in a fixed order, statistics go as a reply: both ways that calls take anyway.
+//! *Design.* Options come as numbers in a fixed order, and as flags: a way that calls take anyway.
 //!
-//! *Why not objects.* To read and write their fields from here takes imports: with js-sys 1.1 KB of the module and 0.2 KB
-//! of glue, for what JavaScript does in a line; with serde-wasm-bindgen 24 KB.
+//! *Why not objects.* To read their fields from here takes imports: with js-sys 1.1 KB of the module and 0.2 KB of glue,
+//! for what JavaScript does in a line; with serde-wasm-bindgen 24 KB.
 
-use alloc::string::String;
-use core::fmt::Write;
-
-use brooklet::persist::{Mode, OnCorruption, OnDataLoss, OpenError, Refusal, StorageFault};
-use brooklet::{Config, Reply};
+use brooklet::Config;
+use brooklet::persist::{Mode, OnCorruption, OnDataLoss};
+use brooklet_web::StorageOptions;
 use brooklet_web::storage::Traits;
-use brooklet_web::{Condition, End, Host, StorageOptions};
 
 /// How many options there are.
 pub(crate) const LIMITS: usize = 6;
@@ -64,106 +61,6 @@ pub(crate) fn storage_options(flags: u32, lock_wait_ms: f64) -> StorageOptions {
     }
 }
 
-/// Writes how a database is stored as a map: numbers, and why it has ended, as the name of an error and a sentence.
-pub(crate) fn write_durability(host: &Host, reply: &mut Reply) {
-    reply.clear();
-    let Some(durability) = host.durability() else { return reply.map(0) };
-    let status = durability.status.unwrap_or_default();
-    let fields = [
-        ("written", durability.written.0),
-        ("durable", durability.durable.0),
-        ("applied", durability.applied.0),
-        ("unwritten-bytes", durability.unwritten_bytes as u64),
-        ("epoch", status.epoch),
-        ("log-chunks", status.log.chunks),
-        ("log-bytes", status.log.bytes),
-        ("snapshots", status.snapshots),
-        ("snapshot-ms", status.snapshot_ms),
-        ("snapshot-bytes", status.parts_bytes),
-        ("is-lossy", status.is_lossy.into()),
-        ("was-clean", durability.was_clean.into()),
-        ("is-healing", durability.is_healing.into()),
-        ("torn-bytes", durability.tail_dropped.bytes),
-    ];
-    reply.map(fields.len() + 3);
-    for (name, value) in fields {
-        reply.bulk(name.as_bytes());
-        reply.count(value);
-    }
-    reply.bulk(b"losses");
-    reply.array(durability.losses.len());
-    let mut text = String::new();
-    for loss in durability.losses {
-        text.clear();
-        let _ = write!(text, "{loss}");
-        reply.bulk(text.as_bytes());
-    }
-    text.clear();
-    if let Some(Refusal::Failing(fault)) = durability.refusal {
-        let _ = write!(text, "{fault}");
-    }
-    reply.bulk(b"fault");
-    reply.bulk(text.as_bytes());
-    text.clear();
-    let name = match host.condition() {
-        Condition::Ended(End::Unopened(error)) => {
-            let _ = write!(text, "{error}");
-            error_name(&error)
-        }
-        Condition::Ended(End::Stopped(refusal)) => stopped(refusal, &mut text),
-        Condition::Opening | Condition::Open | Condition::Ended(End::Closed) => "",
-    };
-    reply.bulk(b"end");
-    reply.array(2);
-    reply.bulk(name.as_bytes());
-    reply.bulk(text.as_bytes());
-}
-
-/// What the client calls an error.
-fn error_name(error: &OpenError) -> &'static str {
-    match error {
-        OpenError::CorruptSnapshot { .. } | OpenError::CorruptLog(_) | OpenError::Unreplayable { .. } => "CorruptError",
-        OpenError::Erased(_) | OpenError::DataLoss(_) => "DataLossError",
-        OpenError::TooNew { .. } => "FormatTooNewError",
-        OpenError::Locked => "LockedError",
-        OpenError::Fenced { .. } => "FencedError",
-        OpenError::Storage { fault: StorageFault::Quota, .. } => "StorageFullError",
-        OpenError::Storage { .. } | OpenError::OutOfMemory | OpenError::OutOfRange => "StorageError",
-    }
-}
-
-/// Why a database had to stop: the name of the error, and a sentence.
-fn stopped(refusal: Refusal, text: &mut String) -> &'static str {
-    let (name, sentence) = match refusal {
-        Refusal::Fenced => {
-            ("FencedError", "another owner has taken over; what was not written here never will be. Open again")
-        }
-        Refusal::Corrupt => {
-            ("CorruptError", "what was stored is damaged or gone, and nothing more was written to it. Open again")
-        }
-        Refusal::Failing(_) => ("StorageError", "the storage failed. Open again"),
-    };
-    text.push_str(sentence);
-    name
-}
-
-/// Writes memory, waiting readers and what was counted as a map.
-pub(crate) fn write_statistics(host: &Host, reply: &mut Reply) {
-    let statistics = host.statistics();
-    let fields = [
-        ("memory-bytes", host.memory()),
-        ("waiting-readers", statistics.waiting_readers() as u64),
-        ("changes", statistics.changes()),
-        ("expired-keys", statistics.expired_keys()),
-    ];
-    reply.clear();
-    reply.map(fields.len());
-    for (name, value) in fields {
-        reply.bulk(name.as_bytes());
-        reply.count(value);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,13 +79,26 @@ mod tests {
     }
 
     #[test]
-    fn statistics_are_a_map() {
-        let host = Host::in_memory(Config::default()).unwrap();
-        let mut reply = Reply::new();
-        reply.simple("what was there before");
-        write_statistics(&host, &mut reply);
-        let Some(brooklet::Value::Map(pairs)) = reply.to_value() else { panic!("not a map") };
-        assert_eq!(pairs.len(), 4);
-        assert!(pairs.iter().all(|(_, value)| matches!(value, brooklet::Value::Integer(_))));
+    fn each_flag_is_one_option() {
+        let none = storage_options(0, 0.0);
+        assert_eq!(format!("{none:?}"), format!("{:?}", StorageOptions::default()));
+        assert_eq!((storage_options(1, 0.0).mode, storage_options(2, 0.0).mode), (Mode::Always, Mode::No));
+        assert!(storage_options(4, 0.0).is_read_only && !none.is_read_only);
+        assert_eq!(storage_options(8, 0.0).on_corruption, OnCorruption::Salvage);
+        assert_eq!(storage_options(16, 0.0).on_data_loss, OnDataLoss::Accept);
+        assert!(storage_options(32, 0.0).steals_lock && !none.steals_lock);
+        assert_eq!(storage_options(0, 1500.0).lock_wait_ms, 1500);
+        assert_eq!(storage_options(0, f64::INFINITY).lock_wait_ms, u64::MAX);
+    }
+
+    #[test]
+    fn each_flag_is_one_trait() {
+        let is = |flags| {
+            let Traits { is_sync, can_tear, loses_on_failed_sync, value_bytes_max } = storage_traits(flags, 60_000.0);
+            (is_sync, can_tear, loses_on_failed_sync, value_bytes_max)
+        };
+        assert_eq!(is(0), (false, false, false, 60_000));
+        assert_eq!((is(1).0, is(2).1, is(4).2), (true, true, true));
+        assert_eq!(is(7), (true, true, true, 60_000));
     }
 }
